@@ -1,0 +1,1 @@
+"""samespace: the embedding layer for retrieval."""
