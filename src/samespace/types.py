@@ -121,7 +121,12 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """A source, or one record of it, that was not taken in, and why."""
+    """A source, or one record of it, that was not taken in, and why.
+
+    `origin` is set where the file is there but could not be read (whole): what a collection
+    holds of it from before then stays, also when the rest is brought in step.
+    """
 
     source: str
     reason: str
+    origin: str = ""

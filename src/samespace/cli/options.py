@@ -1,0 +1,75 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document and nothing else."
+)
+model_option = click.option(
+    "--model",
+    metavar="MODEL",
+    help="A model's name or folder. For a collection that is there: where its model is.",
+)
+wait_option = click.option(
+    "--wait",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    metavar="SECONDS",
+    help="How long to wait for another writer (default: not at all).",
+)
+
+
+def recipe_options(command: Command) -> Command:
+    """Add the settings that are fixed when a collection is made."""
+    for option in reversed(
+        [
+            click.option("--max-tokens", type=click.IntRange(min=16), help="Budget of one chunk."),
+            click.option("--overlap", type=click.IntRange(min=0), help="Tokens chunks share."),
+            click.option(
+                "--context/--no-context",
+                default=None,
+                help="Embed title and heading path with each chunk (default: yes).",
+            ),
+            click.option(
+                "--chunking",
+                type=click.Choice(["structure", "document"]),
+                help="Cut by structure (default), or keep documents whole where they fit.",
+            ),
+            click.option(
+                "--on-long",
+                type=click.Choice(["split", "error", "truncate"]),
+                help="What happens to a text longer than the window (default: split).",
+            ),
+            click.option("--language", metavar="CODE", help="ISO 639-1 code (default: en)."),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+def load_options(command: Command) -> Command:
+    """Add the settings of how files are read."""
+    for option in reversed(
+        [
+            click.option("--id-field", default="_id", show_default=True, help="JSONL, CSV: id."),
+            click.option("--title-field", default="title", show_default=True, help="... title."),
+            click.option("--text-field", default="text", show_default=True, help="... text."),
+            click.option("--format", "format_", metavar="NAME", help="Force a format."),
+            click.option(
+                "--max-bytes",
+                type=click.IntRange(min=1),
+                help="Size above which a file or a record is left out.",
+            ),
+            click.option("--hidden", is_flag=True, help="Take hidden files too."),
+            click.option("--no-gitignore", is_flag=True, help="Take what .gitignore leaves out."),
+        ]
+    ):
+        command = option(command)
+    return command

@@ -1,0 +1,131 @@
+"""`samespace index` and `samespace sync`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from samespace.cli.options import (
+    json_option,
+    load_options,
+    model_option,
+    recipe_options,
+    wait_option,
+)
+from samespace.cli.output import print_json, print_report, report_json
+from samespace.cli.progress import progress_bar
+from samespace.errors import InputError
+
+if TYPE_CHECKING:
+    from samespace.collection import Collection
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option("--into", required=True, metavar="KB", help="The collection's folder.")
+@model_option
+@recipe_options
+@load_options
+@wait_option
+@json_option
+def index(paths: tuple[str, ...], into: str, **options: Any) -> None:
+    """Index files, folders, globs or standard input ("-") into KB, which is made if needed.
+
+    What is unchanged since the last time costs nothing.
+    """
+    _run(paths, into, "add", **options)
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option("--into", required=True, metavar="KB", help="The collection's folder.")
+@model_option
+@recipe_options
+@load_options
+@wait_option
+@json_option
+def sync(paths: tuple[str, ...], into: str, **options: Any) -> None:
+    """Do as `index`, and remove what is gone from the paths."""
+    _run(paths, into, "sync", **options)
+
+
+def _run(
+    paths: tuple[str, ...],
+    into: str,
+    verb: str,
+    *,
+    model: str | None,
+    wait: float,
+    as_json: bool,
+    id_field: str,
+    title_field: str,
+    text_field: str,
+    format_: str | None,
+    max_bytes: int | None,
+    hidden: bool,
+    no_gitignore: bool,
+    **recipe: Any,
+) -> None:
+    from samespace.text.load import LoadOptions, total_bytes
+
+    fields: dict[str, Any] = {
+        "id_field": id_field,
+        "title_field": title_field,
+        "text_field": text_field,
+        "format": format_,
+        "hidden": hidden,
+        "gitignore": not no_gitignore,
+    }
+    if max_bytes is not None:
+        fields["max_bytes"] = max_bytes
+    options = LoadOptions(**fields)
+    size = total_bytes(paths, options)
+    with open_or_create(into, model, recipe) as collection:
+        try:
+            with progress_bar(size, shown=not as_json and sys.stderr.isatty()) as progress:
+                write = getattr(collection, verb)
+                report = write(list(paths), options=options, wait=wait, progress=progress)
+        except KeyboardInterrupt:
+            click.echo(
+                f"interrupted; {into} holds every document that was committed, and the same "
+                "command goes on from there",
+                err=True,
+            )
+            raise click.exceptions.Abort from None
+        facts = collection.info()
+    if as_json:
+        print_json({**report_json(report), "bytes": facts["bytes"]})
+    else:
+        print_report(report, facts)
+
+
+def open_or_create(into: str, model: str | None, recipe: dict[str, Any]) -> Collection:
+    """Open the collection, or make it; settings that are fixed already are refused if they differ.
+
+    Args:
+        into: the folder.
+        model: a model's name or folder, or None for the collection's own, or the default.
+        recipe: settings given by the user; None for those that were not given.
+    """
+    from samespace.collection import DEFAULT_MODEL, Collection
+    from samespace.store.embedded import EmbeddedStore
+
+    given = {name: value for name, value in recipe.items() if value is not None}
+    if not EmbeddedStore.exists(into):
+        return Collection.create(Path(into), model or DEFAULT_MODEL, **given)
+    collection = Collection.open(into, model)
+    fixed = collection.recipe.to_dict()
+    differing = {name: value for name, value in given.items() if fixed[name] != value}
+    if differing:
+        collection.close()
+        lines = ", ".join(
+            f"{name} is {fixed[name]!r}, not {value!r}" for name, value in differing.items()
+        )
+        raise InputError(
+            f"{into} was made with other settings ({lines}); they are fixed with the collection. "
+            "Leave the options out, or make another collection."
+        )
+    return collection

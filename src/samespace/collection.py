@@ -1,0 +1,423 @@
+"""The Collection: a recipe, a Space and a Store bound together. The one façade."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from samespace.errors import DocumentNotFound, InputError, TooLong
+from samespace.ingest import Progress, Report, ingest
+from samespace.models import load as load_model
+from samespace.models.base import Embedder
+from samespace.search import Mode, Request, Results, retrieve
+from samespace.space import Space, Vectors, check_canaries, record_canaries
+from samespace.store.base import Header, StoredDocument
+from samespace.store.embedded import EmbeddedStore
+from samespace.text.load import LoadOptions, in_scope, load
+from samespace.text.recipe import Recipe
+from samespace.types import Document, OnLong, Role
+
+PathLike = str | os.PathLike[str]
+Inputs = PathLike | Document | Iterable[PathLike] | Iterable[Document]
+
+DEFAULT_MODEL = "all-MiniLM-L6-v2"
+
+
+class Collection:
+    """Documents, their chunks and their vectors in one folder, searchable.
+
+    Every vector in it lives in one Space, fixed when the collection is made. Another model is
+    refused before anything is embedded.
+
+    >>> import samespace, tempfile
+    >>> from samespace.models import HashEmbedder
+    >>> folder = tempfile.mkdtemp() + "/kb"
+    >>> with samespace.Collection.create(folder, model=HashEmbedder()) as collection:
+    ...     report = collection.add(samespace.Document(id="1", text="Cats purr. Dogs bark."))
+    ...     collection.search("what does a cat do").hits[0].chunk.document
+    '1'
+    """
+
+    def __init__(self, store: EmbeddedStore, embedder: Embedder | None = None) -> None:
+        self._store = store
+        self._given = embedder
+        self._checked: Embedder | None = None
+        self._lock = threading.Lock()
+        self.recipe = Recipe.from_dict(store.header.recipe)
+        if embedder is not None:
+            self.space.require(embedder.space, f"opening {store.path}")
+
+    @classmethod
+    def create(
+        cls,
+        path: PathLike,
+        model: PathLike | Embedder = DEFAULT_MODEL,
+        *,
+        max_tokens: int | None = None,
+        overlap: int = 0,
+        context: bool = True,
+        chunking: str = "structure",
+        on_long: OnLong = "split",
+        language: str = "en",
+    ) -> Collection:
+        """Make a new, empty collection.
+
+        Args:
+            path: a folder that does not exist yet, or is empty.
+            model: a name of the catalog, a model folder, or an object that is an `Embedder`.
+            max_tokens: the budget of one chunk; the model's window if None.
+            overlap: tokens that neighbouring chunks share at most.
+            context: whether title and heading path are embedded with each chunk.
+            chunking: "structure", or "document" to keep documents whole where they fit.
+            on_long: what happens to a text that does not fit the window: "split", "error", or
+                "truncate", which cuts it and counts what was cut.
+            language: ISO 639-1 code, for sentences and for lexical analysis.
+
+        Raises:
+            CollectionExists: something is at the path.
+            ModelNotFound, WeightsMismatch: the model cannot be had, or is another than pinned.
+            InputError: a setting that cannot be.
+        """
+        EmbeddedStore.require_free(path)
+        embedder = load_model(model)
+        window = embedder.max_tokens
+        if max_tokens is not None and max_tokens > window:
+            raise InputError(
+                f"max_tokens is {max_tokens}, but the window of {embedder.space.model} is "
+                f"{window} tokens; give at most that"
+            )
+        recipe = Recipe(
+            max_tokens=window if max_tokens is None else max_tokens,
+            overlap=overlap,
+            context=context,
+            chunking=chunking,  # type: ignore[arg-type]
+            on_long=on_long,
+            language=language,
+        )
+        header = Header(
+            space=embedder.space,
+            canaries=record_canaries(embedder.embed),
+            model=os.fspath(model) if isinstance(model, str | os.PathLike) else "",
+            recipe=recipe.to_dict(),
+            language=language,
+        )
+        collection = cls(EmbeddedStore.create(path, header), embedder)
+        collection._checked = embedder
+        return collection
+
+    @classmethod
+    def open(cls, path: PathLike, model: PathLike | Embedder | None = None) -> Collection:
+        """Open a collection.
+
+        Args:
+            path: its folder.
+            model: where its model is, if it cannot be found by the name that the collection
+                was made with. It must be the same model: its Space is compared.
+
+        Raises:
+            CollectionNotFound, CollectionDamaged, FormatTooNew: the folder.
+            SpaceMismatch: `model` is another one than the collection's.
+        """
+        store = EmbeddedStore.open(path)
+        return cls(store, None if model is None else load_model(model))
+
+    @property
+    def path(self) -> Path:
+        """The folder of the collection."""
+        return self._store.path
+
+    @property
+    def space(self) -> Space:
+        """The Space of every vector in the collection."""
+        return self._store.header.space
+
+    @property
+    def embedder(self) -> Embedder:
+        """The model, loaded when first needed and compared with the collection's Space.
+
+        Raises:
+            ModelNotFound: it cannot be found; open the collection with `model=`.
+            SpaceMismatch: what was found under its name is another model.
+        """
+        with self._lock:
+            if self._given is None:
+                name = self._store.header.model
+                if not name:
+                    raise InputError(
+                        f"{self.path} was made with an embedder object ({self.space.model}); "
+                        "pass it again: samespace.open(path, model=...)"
+                    )
+                embedder = load_model(name)
+                self.space.require(embedder.space, f"loading the model of {self.path}")
+                self._given = embedder
+            return self._given
+
+    def add(
+        self,
+        inputs: Inputs,
+        *,
+        options: LoadOptions | None = None,
+        wait: float = 0.0,
+        progress: Progress = lambda report: None,
+    ) -> Report:
+        """Add documents, or bring them up to date; what is unchanged costs nothing.
+
+        Args:
+            inputs: files, folders, globs, "-" for standard input, or `Document` objects.
+            options: how files are read.
+            wait: seconds to wait for another writer.
+            progress: called after every commit with the report so far.
+
+        Returns:
+            What was added, updated and left alone, and what failed and why.
+
+        Raises:
+            InputError: a path that is not there; nothing was changed.
+            CollectionLocked: another process is writing.
+            SpaceMismatch, ModelDrift: the model is not the collection's.
+        """
+        return self._write(inputs, options, wait, progress, remove=False)
+
+    def sync(
+        self,
+        inputs: Inputs,
+        *,
+        options: LoadOptions | None = None,
+        wait: float = 0.0,
+        progress: Progress = lambda report: None,
+    ) -> Report:
+        """Do as `add`, and remove the documents that are gone from the inputs.
+
+        Gone is a document that came from a file under the given paths and is there no more.
+        A file that is there but cannot be read keeps what it gave before. Where `Document`
+        objects are given, every document that was added as an object and is not among them is
+        removed. A document that moved with the same content embeds nothing.
+        """
+        return self._write(inputs, options, wait, progress, remove=True)
+
+    def delete(
+        self, ids: str | Iterable[str] = (), *, where: str | None = None, wait: float = 0.0
+    ) -> int:
+        """Delete documents by id, by filter, or both; return how many.
+
+        They are not found any more at once; `compact` erases them physically.
+
+        Raises:
+            DocumentNotFound: one of the ids is not there; nothing was deleted.
+            FilterError: the filter does not parse.
+        """
+        names = [ids] if isinstance(ids, str) else list(ids)
+        if not names and where is None:
+            raise InputError("nothing to delete: give ids or a filter (where=...)")
+        with self._store.write(wait) as writer, self._store.read() as reader:
+            missing = [name for name in names if reader.content_hash(name) is None]
+            if missing:
+                raise DocumentNotFound(
+                    f"{self.path} has no document {missing[0]!r}"
+                    + (f" (nor {len(missing) - 1} more of those given)" if missing[1:] else "")
+                    + "; nothing was deleted"
+                )
+            found = set(names)
+            if where is not None:
+                found.update(document.id for document in reader.documents(where=where))
+            deleted = writer.delete(found)
+            writer.commit()
+        return deleted
+
+    def search(
+        self,
+        query: str,
+        k: int = 10,
+        *,
+        mode: Mode = "hybrid",
+        where: str | None = None,
+        offset: int = 0,
+        by_document: bool = False,
+        on_long: OnLong = "error",
+    ) -> Results:
+        """Find the chunks that answer a question.
+
+        Args:
+            query: the question.
+            k: how many hits, from 1.
+            mode: "hybrid" (dense and lexical ranks fused), "dense" or "lexical".
+            where: a filter over the documents' metadata, such as `year >= 2020 AND lang = 'en'`.
+            offset: how many hits to leave out from the top.
+            by_document: at most one hit per document, its best chunk.
+            on_long: what happens to a query longer than the model's window: "error", or
+                "truncate" where that is asked for by name.
+
+        Returns:
+            The hits, best first; fewer than k where the collection holds fewer.
+
+        Raises:
+            InputError: an empty query, k below 1, an unknown mode.
+            FilterError: the filter does not parse.
+            TooLong: the query does not fit the window.
+            SpaceMismatch, ModelDrift: the model is not the collection's.
+        """
+        started = time.perf_counter()
+        request = Request(query, k, mode, where, offset, by_document)
+        with self._store.read() as reader:
+            hits = retrieve(reader, request, lambda: self._query_vector(query, on_long))
+        took_ms = (time.perf_counter() - started) * 1000
+        return Results(query, mode, self.space.id, took_ms, hits)
+
+    def documents(self, *, where: str | None = None) -> Iterator[StoredDocument]:
+        """Yield what is known of each document (id, source, title), its text left out."""
+        with self._store.read() as reader:
+            yield from reader.documents(where=where)
+
+    def document(self, id: str) -> Document | None:
+        """Return one document with its cleaned text, of which its chunks are exact slices."""
+        with self._store.read() as reader:
+            return reader.document(id)
+
+    def info(self) -> dict[str, Any]:
+        """Return what the collection holds, as plain JSON values."""
+        totals = self._store.totals()
+        space = self.space
+        return {
+            "path": str(self.path),
+            "documents": totals.documents,
+            "chunks": totals.chunks,
+            "tokens": totals.tokens,
+            "tokens_dropped": totals.tokens_dropped,
+            "characters_dropped": dict(totals.dropped),
+            "vectors": totals.vectors,
+            "dead_vectors": totals.dead_vectors,
+            "lexical_pending": totals.lexical_pending,
+            "bytes": totals.bytes,
+            "change": totals.change,
+            "space": {"id": space.id, **space.to_dict()},
+            "recipe": {"id": self.recipe.id, **self.recipe.to_dict()},
+        }
+
+    def compact(self, *, wait: float = 0.0) -> int:
+        """Erase physically what was deleted; return the bytes freed."""
+        return self._store.compact(wait)
+
+    def close(self) -> None:
+        """Close the files. The collection cannot be used afterwards."""
+        self._store.close()
+
+    def __enter__(self) -> Collection:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Collection({str(self.path)!r}, model={self.space.model!r}, space={self.space.id})"
+
+    def _write(
+        self,
+        inputs: Inputs,
+        options: LoadOptions | None,
+        wait: float,
+        progress: Progress,
+        *,
+        remove: bool,
+    ) -> Report:
+        paths, documents = _sort_out(inputs)
+        report = Report()
+        with self._store.write(wait) as writer, self._store.read() as before:
+            if documents is None:
+                items = load(
+                    paths,
+                    options or LoadOptions(),
+                    lambda origin, digest: before.file_digest(origin) == digest,
+                )
+            else:
+                items = iter(documents)
+            seen = ingest(
+                self._store,
+                writer,
+                lambda texts: self.embedder.count(texts),
+                lambda texts: self._embed(texts, "document"),
+                self.recipe,
+                items,
+                report,
+                progress,
+            )
+            if remove:
+                gone = [
+                    id
+                    for id, origin in before.origins()
+                    if id not in seen.ids
+                    and origin not in seen.kept_origins
+                    and (in_scope(origin, paths) if documents is None else not origin)
+                ]
+                report.removed = writer.delete(gone)
+                writer.commit()
+        progress(report)
+        return report
+
+    def _query_vector(self, query: str, on_long: OnLong) -> Vectors:
+        embedder = self._check()
+        if on_long != "truncate":
+            tokens = embedder.count([query], "query")[0]
+            if tokens > embedder.max_tokens:
+                raise TooLong(
+                    f"the query has {tokens} tokens, and the window of {self.space.model} is "
+                    f'{embedder.max_tokens}; shorten it, search with mode="lexical", or cut it '
+                    'by name with on_long="truncate"'
+                )
+        return embedder.embed([query], "query", on_long="truncate")
+
+    def _embed(self, texts: list[str], role: Role) -> Vectors:
+        on_long = "truncate" if self.recipe.on_long == "truncate" else "error"
+        return self._check().embed(texts, role, on_long=on_long)  # type: ignore[arg-type]
+
+    def _check(self) -> Embedder:
+        """Return the model after having seen, once in this process, that it did not drift."""
+        embedder = self.embedder
+        if self._checked is not embedder:
+            check_canaries(embedder.embed, self._store.header.canaries)
+            self._checked = embedder
+        return embedder
+
+
+def _sort_out(inputs: Inputs) -> tuple[list[PathLike], Iterable[Document] | None]:
+    """Tell paths from documents by the first item; both at once are refused."""
+    if isinstance(inputs, str | os.PathLike):
+        return [inputs], None
+    if isinstance(inputs, Document):
+        return [], [inputs]
+    if isinstance(inputs, Mapping) or not isinstance(inputs, Iterable):
+        raise InputError(
+            f"expected paths or Document objects, got {type(inputs).__name__}; to add a text, "
+            "pass samespace.Document(id=..., text=...)"
+        )
+    iterator = iter(inputs)
+    first = next(iterator, None)
+    if first is None:
+        return [], []
+    if isinstance(first, str | os.PathLike):
+        paths = [first, *iterator]
+        for path in paths:
+            if not isinstance(path, str | os.PathLike):
+                raise InputError(f"expected only paths, got {type(path).__name__} among them")
+        return paths, None  # type: ignore[return-value]
+    return [], _documents(itertools.chain([first], iterator))
+
+
+def _documents(items: Iterable[object]) -> Iterator[Document]:
+    for item in items:
+        if not isinstance(item, Document):
+            raise InputError(
+                f"expected Document objects (or only paths), got {type(item).__name__}; to add "
+                "a text, pass samespace.Document(id=..., text=...)"
+            )
+        yield item

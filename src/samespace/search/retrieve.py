@@ -1,0 +1,152 @@
+"""One question to ranked hits: dense, lexical, or both fused."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, overload
+
+from samespace.errors import InputError
+from samespace.search.fusion import Fused, reciprocal_rank_fusion, single
+from samespace.space import Vectors
+from samespace.store.base import Candidate, Reader
+from samespace.types import Hit
+
+Mode = Literal["dense", "lexical", "hybrid"]
+MODES: tuple[Mode, ...] = ("dense", "lexical", "hybrid")
+
+FUSION_DEPTH = 100
+"""How many candidates of each retriever are fused, at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked of a search, checked.
+
+    Attributes:
+        query: the question; not empty.
+        k: how many hits, from 1.
+        mode: "dense", "lexical" or "hybrid".
+        where: a filter over documents, or None.
+        offset: how many hits to leave out from the top.
+        by_document: at most one hit per document, its best chunk.
+    """
+
+    query: str
+    k: int = 10
+    mode: Mode = "hybrid"
+    where: str | None = None
+    offset: int = 0
+    by_document: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.query, str):
+            raise InputError(f"the query must be a string, got {type(self.query).__name__}")
+        if not self.query.strip():
+            raise InputError("the query is empty; ask something, in at least one word")
+        for name, value, least in (("k", self.k, 1), ("offset", self.offset, 0)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise InputError(f"{name} must be a whole number from {least} up, got {value!r}")
+        if self.mode not in MODES:
+            raise InputError(f"mode must be one of {', '.join(MODES)}, got {self.mode!r}")
+
+
+@dataclass(frozen=True)
+class Results(Sequence[Hit]):
+    """The hits of one search, best first, with the space that they were found in.
+
+    A sequence of `Hit`; `took_ms` is the wall time of the search in milliseconds.
+    """
+
+    query: str
+    mode: Mode
+    space: str
+    took_ms: float
+    hits: tuple[Hit, ...]
+
+    def __len__(self) -> int:
+        return len(self.hits)
+
+    @overload
+    def __getitem__(self, index: int) -> Hit: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Hit, ...]: ...
+    def __getitem__(self, index: int | slice) -> Hit | tuple[Hit, ...]:
+        return self.hits[index]
+
+    def __iter__(self) -> Iterator[Hit]:
+        return iter(self.hits)
+
+
+def retrieve(reader: Reader, request: Request, vector: Callable[[], Vectors]) -> tuple[Hit, ...]:
+    """Search one snapshot of a store.
+
+    Args:
+        reader: the snapshot.
+        request: what is asked.
+        vector: gives the query's vector; called once, and only where the mode needs it.
+
+    Returns:
+        At most `request.k` hits; fewer where the collection holds fewer.
+    """
+    query_vector = None if request.mode == "lexical" else vector()
+    wanted = request.offset + request.k
+    depth = max(FUSION_DEPTH, wanted) if request.mode == "hybrid" else wanted
+    while True:
+        lists = _candidates(reader, request, query_vector, depth)
+        fused = _fuse(request.mode, lists)
+        exhausted = all(len(found) < depth for found in lists.values())
+        hits = _hits(reader, fused, wanted, request.by_document)
+        if len(hits) >= wanted or exhausted:
+            break
+        depth *= 4
+    return tuple(
+        dataclasses.replace(hit, rank=rank)
+        for rank, hit in enumerate(hits[request.offset : wanted], request.offset + 1)
+    )
+
+
+def _candidates(
+    reader: Reader, request: Request, vector: Vectors | None, depth: int
+) -> dict[str, list[Candidate]]:
+    lists: dict[str, list[Candidate]] = {}
+    if vector is not None:
+        lists["dense"] = reader.dense(vector, depth, request.where)
+    if request.mode != "dense":
+        lists["lexical"] = reader.lexical(request.query, depth, request.where)
+    return lists
+
+
+def _fuse(mode: Mode, lists: dict[str, list[Candidate]]) -> list[Fused]:
+    if mode == "hybrid":
+        return reciprocal_rank_fusion(lists)
+    return single(mode, lists[mode])
+
+
+def _hits(reader: Reader, fused: Sequence[Fused], wanted: int, by_document: bool) -> list[Hit]:
+    hits: list[Hit] = []
+    seen: set[str] = set()
+    step = max(wanted, 32)
+    for first in range(0, len(fused), step):
+        page = fused[first : first + step]
+        stored = {found.row: found for found in reader.fetch([item.row for item in page])}
+        for item in page:
+            found = stored.get(item.row)
+            if found is None or (by_document and found.chunk.document in seen):
+                continue
+            seen.add(found.chunk.document)
+            hits.append(
+                Hit(
+                    rank=0,
+                    score=item.score,
+                    chunk=found.chunk,
+                    source=found.source,
+                    title=found.title,
+                    metadata=found.metadata,
+                    parts=item.parts,
+                )
+            )
+            if len(hits) == wanted:
+                return hits
+    return hits
