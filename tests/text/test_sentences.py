@@ -12,14 +12,10 @@ from samespace.text import sentences as module
 from samespace.text.sentences import sentences
 
 ANY_TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=300)
-PROSE = st.lists(
-    st.sampled_from(
-        "Dr|.|!|?|。|।|؟| |\n|\n\n|\xa0|\u2029|\u3000|\r\n|B|a|é|\u0301|😀|“|”|(|)|«|»|3|...|z. B.".split(
-            "|"
-        )
-    ),
-    max_size=60,
-).map("".join)
+WORDS = ["Dr", "B", "a", "é", "\u0301", "😀", "“", "”", "(", ")", "«", "»", "3", "z. B."]
+MARKS = [".", "!", "?", "。", "।", "؟", "..."]
+SPACES = [" ", "\n", "\n\n", "\xa0", "\u2029", "\u3000", "\r\n", "\x1c"]
+PROSE = st.lists(st.sampled_from([*WORDS, *MARKS, *SPACES]), max_size=60).map("".join)
 LANGUAGES = ["en", "de", "es", "fr", "ja", "zh", "hi", "ar", "th", "xx", ""]
 
 
