@@ -1,7 +1,7 @@
 """Files to documents, their text still markup: walking, decoding, parsing, and what is skipped."""
 
 from samespace.text.load.formats import ASCIIDOC, FORMATS, HTML, MARKDOWN, PDF, PLAIN, RST
-from samespace.text.load.loader import load
+from samespace.text.load.loader import load, total_bytes
 from samespace.text.load.options import FileEnd, LoadOptions
 from samespace.text.load.paths import in_scope, scope
 
@@ -18,4 +18,5 @@ __all__ = [
     "in_scope",
     "load",
     "scope",
+    "total_bytes",
 ]

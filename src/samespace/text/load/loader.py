@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from samespace.text.load.formats import Unsupported, by_name
 from samespace.text.load.opened import Opened, open_file, open_stdin
 from samespace.text.load.options import FileEnd, LoadOptions
 from samespace.text.load.outcome import Rejected, brief
 from samespace.text.load.parse import parse, records
 from samespace.text.load.paths import STDIN, Paths, origin_of, resolve
 from samespace.text.load.records import Ids, Record, record_document
-from samespace.text.load.walk import FOLDER, Found, Walker, check_kind
+from samespace.text.load.walk import Found, Walker
 from samespace.types import Document, Skip
 
 Unchanged = Callable[[str, str], bool]
@@ -48,6 +50,30 @@ def load(
     return _Run(options, unchanged).all(resolve(paths, options))
 
 
+def total_bytes(paths: Paths, options: LoadOptions | None = None) -> int:
+    """Return how many bytes `load` would read: the size of the files whose names it knows.
+
+    0 where standard input is among them, because nobody can know.
+
+    Raises:
+        InputError: as `load` does.
+    """
+    options = options or LoadOptions()
+    resolved = resolve(paths, options)
+    if STDIN in resolved:
+        return 0
+    walker = Walker(options)
+    found = {item.path for path in resolved for item in walker.find(path) if not item.problem}
+    return sum(map(_size, found))
+
+
+def _size(path: str) -> int:
+    try:
+        return 0 if isinstance(by_name(path), Unsupported) else os.stat(path).st_size
+    except OSError:
+        return 0
+
+
 @dataclass
 class _Tally:
     """What is known about the file at hand so far."""
@@ -56,12 +82,14 @@ class _Tally:
     failed: bool = False
     again: bool = False  # the outcome depends on other files, or is worth repeating
 
-    def skip(self, source: str, error: Rejected) -> Skip:
-        if error.failed:
-            self.failed = True
-        else:
-            self.again = True
-        return Skip(source, error.reason)
+    def skip(self, source: str, error: Rejected, origin: str) -> Skip:
+        self.failed = self.failed or error.failed
+        return Skip(source, error.reason, origin if error.failed else "")
+
+    def skip_all(self, origin: str, error: Rejected) -> Skip:
+        """Skip the file, or the rest of it; this is said again in the next run."""
+        self.again = True
+        return self.skip(origin, error, origin)
 
 
 class _Run:
@@ -74,17 +102,11 @@ class _Run:
         self._contents: dict[str, str] = {}
 
     def all(self, paths: list[str]) -> Iterator[Document | Skip | FileEnd]:
-        for found in itertools.chain.from_iterable(map(self._find, paths)):
+        for found in itertools.chain.from_iterable(map(self._walker.find, paths)):
             origin = origin_of(found.path)
             if origin not in self._origins:
                 self._origins.add(origin)
                 yield from self._file(found, origin)
-
-    def _find(self, path: str) -> Iterable[Found]:
-        if path == STDIN:
-            return [Found(STDIN)]
-        found = check_kind(path)
-        return self._walker.walk(path) if found.problem is FOLDER else [found]
 
     def _file(self, found: Found, origin: str) -> Iterator[Document | Skip | FileEnd]:
         """Give what one file holds, and how it ended."""
@@ -94,7 +116,7 @@ class _Run:
                 raise found.problem
             opened = open_stdin(self._options) if origin == STDIN else self._open(found.path)
         except Exception as error:
-            yield tally.skip(origin, _rejected(error))
+            yield tally.skip_all(origin, _rejected(error))
             yield FileEnd(origin, "", False, tally.failed, 0)
             return
         key = self._options.digest(opened.content, opened.format) if opened.content else ""
@@ -107,7 +129,7 @@ class _Run:
                 tally.documents += isinstance(item, Document)
                 yield item
         except Exception as error:  # whatever a parser raises is about this file alone
-            yield tally.skip(origin, _rejected(error))
+            yield tally.skip_all(origin, _rejected(error))
         if tally.documents and opened.content:
             self._contents[opened.content] = origin
         whole = not (tally.failed or tally.again)
@@ -140,7 +162,7 @@ class _Run:
             dropped=content.dropped,
         )
         for part, reason in content.skipped:
-            yield tally.skip(origin + part, Rejected(reason))
+            yield tally.skip(origin + part, Rejected(reason), origin)
 
     def _record(self, record: Record, origin: str, number: int, tally: _Tally) -> Document | Skip:
         """Make the document of a record, unless another record of this run has its id."""
@@ -149,8 +171,7 @@ class _Run:
                 raise record
             document = record_document(record, origin, self._options)
         except Rejected as error:
-            tally.failed = tally.failed or error.failed
-            return Skip(f"{origin}:{number}", error.reason)
+            return tally.skip(f"{origin}:{number}", error, origin)
         first = self._ids.claim(document.id, origin, number)
         if first is None:
             return document

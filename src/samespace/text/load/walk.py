@@ -11,6 +11,7 @@ from typing import NamedTuple
 from samespace.text.load.ignore import Ignore
 from samespace.text.load.options import LoadOptions
 from samespace.text.load.outcome import Rejected, brief
+from samespace.text.load.paths import STDIN
 
 _VERSION_CONTROL = frozenset({".git", ".hg", ".svn", ".jj"})
 
@@ -36,8 +37,15 @@ class Walker:
         self._options = options
         self._folders: dict[tuple[int, int], str] = {}
 
-    def walk(self, root: str) -> Iterator[Found]:
-        """Find the files below a folder, in the order of their names."""
+    def find(self, path: str) -> Iterator[Found]:
+        """Find what a path stands for: itself, or the files below it in the order of names."""
+        found = Found(path) if path == STDIN else check_kind(path)
+        if found.problem is FOLDER:
+            yield from self._walk(path)
+        else:
+            yield found
+
+    def _walk(self, root: str) -> Iterator[Found]:
         ignored = Ignore(root) if self._options.gitignore else None
         links: list[str] = []
         yield from self._below(root, ignored, links)
