@@ -1,0 +1,91 @@
+"""Bringing the lexical index in step with the database, under the write lock."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+
+from samespace.store.lexical import LexicalFolder, Unusable
+from samespace.store.schema import Mark, State, publish_mark, read_state
+
+CATCH_UP_CHUNKS = 10_000
+"""Chunks after which a writer catches the index up, and above which a reader tries to. A
+generation costs some 50 ms; until then the new rows are searched through an index in memory."""
+
+_DEAD_SHARE = 0.2
+"""Deleted rows still count in BM25's statistics; above this share the index is made anew."""
+
+
+def chunk_texts(
+    connection: sqlite3.Connection, after: int, to: int | None = None
+) -> Iterator[tuple[int, str]]:
+    """Yield (row, indexed text) of the chunks behind a row, up to another, in order."""
+    for row, context, text in connection.execute(
+        "SELECT row, context, text FROM chunks WHERE row > ? AND row <= ? ORDER BY row",
+        (after, 2**62 if to is None else to),
+    ):
+        yield row, f"{context}\n{text}" if context else text
+
+
+def reach(connection: sqlite3.Connection, state: State) -> tuple[int, int]:
+    """Return the last chunk row and the last tombstone that an index can have seen by now."""
+    row = connection.execute("SELECT max(row) FROM chunks").fetchone()[0]
+    tombstone = connection.execute("SELECT max(number) FROM tombstones").fetchone()[0]
+    return max(row or 0, state.lexical.row), max(tombstone or 0, state.lexical.tombstone)
+
+
+def build_next(
+    connection: sqlite3.Connection, lexical: LexicalFolder, *, rebuild: bool = False
+) -> Mark:
+    """Build the next generation, without naming it in the database; return its mark.
+
+    Returns the present mark where that has seen everything. What cannot be built upon is
+    rebuilt from the database.
+
+    Raises:
+        Unusable: the index could not be written.
+        OSError: the disk refused.
+    """
+    state = read_state(connection)
+    base = state.lexical
+    mark = Mark(base.generation + 1, *reach(connection, state))
+    if not rebuild and (mark.row, mark.tombstone) == (base.row, base.tombstone):
+        return base
+    if not rebuild and base.generation:
+        deleted = [
+            row
+            for (row,) in connection.execute(
+                "SELECT row FROM tombstones WHERE number > ? AND row <= ?",
+                (base.tombstone, base.row),
+            )
+        ]
+        try:
+            dead = lexical.dead(base) + len(deleted)
+            if dead <= _DEAD_SHARE * lexical.open(base).documents:
+                lexical.build(base, mark, chunk_texts(connection, base.row), deleted)
+                return mark
+        except Unusable:
+            pass
+    lexical.build(None, mark, chunk_texts(connection, 0))
+    return mark
+
+
+def catch_up(
+    connection: sqlite3.Connection, lexical: LexicalFolder, *, rebuild: bool = False
+) -> State:
+    """Build the next generation, name it in the database, and remove those before the last.
+
+    The last but one stays for readers whose snapshot names it.
+    """
+    before = read_state(connection).lexical
+    mark = build_next(connection, lexical, rebuild=rebuild)
+    if mark != before:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            publish_mark(connection, mark)
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        lexical.sweep(before.generation, mark.generation)
+    return read_state(connection)

@@ -1,0 +1,296 @@
+"""The embedded store: a collection is one folder.
+
+::
+
+    KB/samespace.sqlite3                            the record: documents, chunks, rows, spaces
+    KB/write.lock                                   held by the one writer
+    KB/vectors/<space>/<generation>/NNNNNN.f32      vectors, row-major float32
+    KB/lexical/<generation>/                        tantivy's index, a shadow of the record
+
+Every commit is one SQLite transaction. Whatever else is on disk exists only as far as the
+database names it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sqlite3
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from samespace.errors import CollectionExists, CollectionNotFound
+from samespace.space import Canary, Space
+from samespace.store.base import Header, Totals
+from samespace.store.check import check
+from samespace.store.compact import compact
+from samespace.store.faults import damaged, guarded
+from samespace.store.reader import EmbeddedReader
+from samespace.store.schema import DATABASE, FORMAT, connect, migrate, read_state, stored_format
+from samespace.store.segments import ON_DISK, bytes_below, sync_folder
+from samespace.store.shared import Shared
+from samespace.store.writer import EmbeddedWriter
+
+__all__ = ["EmbeddedReader", "EmbeddedStore", "EmbeddedWriter"]
+
+_UNFINISHED = ".creating.sqlite3"
+"""A database that is being made; only the finished one gets its name."""
+
+
+class EmbeddedStore:
+    """Rows and vectors of one collection, in one folder of the local disk.
+
+    Safe to use from several threads; each reader and the writer by one thread at a time.
+    """
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+
+    @staticmethod
+    def exists(path: str | os.PathLike[str]) -> bool:
+        """Return whether there is a collection at the path."""
+        return (Path(path) / DATABASE).is_file()
+
+    @staticmethod
+    def require_free(path: str | os.PathLike[str]) -> None:
+        """Raise CollectionExists unless nothing but an empty folder is at the path."""
+        folder = Path(path)
+        if folder.is_dir():
+            inside = [
+                name for name in sorted(os.listdir(folder)) if not name.startswith(_UNFINISHED)
+            ]
+            if DATABASE in inside:
+                raise CollectionExists(
+                    f"{folder}: there is a collection already. Open it, or choose another path."
+                )
+            if inside:
+                raise CollectionExists(
+                    f"{folder}: expected nothing or an empty folder, but it holds {inside[0]!r}"
+                    f"{' and more' if inside[1:] else ''}. Choose another path."
+                )
+        elif folder.exists() or folder.is_symlink():
+            raise CollectionExists(
+                f"{folder}: expected nothing or an empty folder, but there is a file. Choose "
+                "another path."
+            )
+
+    @classmethod
+    def create(cls, path: str | os.PathLike[str], header: Header) -> EmbeddedStore:
+        """Make an empty store.
+
+        Raises:
+            CollectionExists: anything but an empty folder is at the path.
+            WriteFailed: the folder cannot be made or written.
+        """
+        folder = Path(path)
+        cls.require_free(folder)
+        unfinished = folder / _UNFINISHED
+        with guarded(folder, "creating the collection"):
+            folder.mkdir(parents=True, exist_ok=True)
+            for left in folder.glob(f"{_UNFINISHED}*"):
+                left.unlink()
+            unfinished.touch()
+            connection = connect(unfinished, write=True)
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                migrate(connection, 0)
+                _write_header(connection, header)
+            finally:
+                connection.close()
+            unfinished.replace(folder / DATABASE)
+            sync_folder(folder)
+            sync_folder(folder.parent)
+        return cls.open(folder)
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> EmbeddedStore:
+        """Open a store. Nothing is loaded but its header.
+
+        Raises:
+            CollectionNotFound: there is none at the path.
+            CollectionDamaged: its database cannot be read.
+            FormatTooNew: it was written by a newer samespace.
+        """
+        folder = Path(path)
+        database = folder / DATABASE
+        if not database.is_file():
+            seen = "a file" if folder.is_file() else "a folder" if folder.is_dir() else "nothing"
+            inside = f" without {DATABASE}" if folder.is_dir() else ""
+            raise CollectionNotFound(
+                f"{folder}: expected the folder of a collection, got {seen}{inside}. Check the "
+                "path, or create a collection there."
+            )
+        with guarded(database, "opening"):
+            connection = connect(database)
+            try:
+                found = stored_format(connection, database)
+                if found < FORMAT:
+                    _upgrade(folder)
+                header, collection = _read_header(connection, database)
+            finally:
+                connection.close()
+        return cls(Shared(folder, header, collection))
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return self._shared.path
+
+    @property
+    def header(self) -> Header:
+        """What was fixed when the store was made."""
+        return self._shared.header
+
+    def read(self) -> EmbeddedReader:
+        """Return a new reader on the last commit."""
+        return EmbeddedReader(self._shared)
+
+    def write(self, timeout: float = 0.0) -> EmbeddedWriter:
+        """Take the write lock and return the writer. Close it, or use `with`.
+
+        Raises:
+            CollectionLocked: another process holds it and `timeout` seconds have passed.
+        """
+        return EmbeddedWriter(self._shared, self._shared.lock(timeout))
+
+    def totals(self) -> Totals:
+        """Count everything."""
+        with self.read() as reader, guarded(self._shared.database, "reading"):
+            connection, state = reader.snapshot.connection, reader.snapshot.state
+            documents = _count(connection, "documents")
+            chunks, tokens, cut = connection.execute(
+                "SELECT count(*), coalesce(sum(tokens), 0), coalesce(sum(dropped), 0) FROM chunks"
+            ).fetchone()
+            live = connection.execute(
+                "SELECT count(*) FROM vectors v WHERE v.space = ? "
+                "AND EXISTS (SELECT 1 FROM chunks c WHERE c.hash = v.hash)",
+                (state.space,),
+            ).fetchone()[0]
+            mark = state.lexical
+            pending = _count(connection, "chunks WHERE row > ?", mark.row)
+            pending += _count(
+                connection,
+                "tombstones WHERE number > ? AND row <= ?",
+                mark.tombstone,
+                mark.row,
+            )
+            dropped: dict[str, int] = {}
+            for (stored,) in connection.execute(
+                "SELECT dropped FROM documents WHERE dropped != '{}'"
+            ):
+                for kind, count in json.loads(stored).items():
+                    dropped[kind] = dropped.get(kind, 0) + count
+        return Totals(
+            documents=documents,
+            chunks=chunks,
+            tokens=tokens,
+            tokens_dropped=cut,
+            vectors=state.rows,
+            dead_vectors=state.rows - live,
+            bytes=bytes_below(self.path),
+            change=state.change,
+            lexical_pending=pending,
+            dropped=dropped,
+        )
+
+    def compact(self, timeout: float = 0.0) -> int:
+        """Physically erase what was deleted; return the number of bytes freed.
+
+        Raises:
+            CollectionLocked: another process is writing, or one does not stop reading.
+            WriteFailed: the disk refused; the store is as it was.
+        """
+        lock = self._shared.lock(timeout)
+        try:
+            return compact(self._shared, timeout)
+        finally:
+            lock.release()
+
+    def check(self) -> list[str]:
+        """Read everything and return what is wrong, one sentence each; empty if all is sound."""
+        return check(self._shared)
+
+    def close(self) -> None:
+        """Close the files. The store cannot be used afterwards."""
+        self._shared.close()
+
+    def __enter__(self) -> EmbeddedStore:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _count(connection: sqlite3.Connection, what: str, *values: int) -> int:
+    return int(connection.execute(f"SELECT count(*) FROM {what}", values).fetchone()[0])
+
+
+def _upgrade(folder: Path) -> None:
+    lock = Shared.file_lock(folder, 60.0)
+    try:
+        connection = connect(folder / DATABASE, write=True)
+        try:
+            migrate(connection, stored_format(connection, folder / DATABASE))
+        finally:
+            connection.close()
+    finally:
+        lock.release()
+
+
+def _write_header(connection: sqlite3.Connection, header: Header) -> None:
+    meta = {
+        "collection": secrets.token_hex(16),
+        "model": header.model,
+        "recipe": json.dumps(dict(header.recipe)),
+        "language": header.language,
+        "change": 0,
+        "lexical_generation": 0,
+        "lexical_row": 0,
+        "lexical_tombstone": 0,
+    }
+    connection.execute("BEGIN IMMEDIATE")
+    connection.executemany("INSERT INTO meta VALUES (?, ?)", list(meta.items()))
+    connection.execute(
+        "INSERT INTO spaces (number, id, json, state, generation, rows) "
+        "VALUES (1, ?, ?, 'active', 1, 0)",
+        (header.space.id, header.space.canonical()),
+    )
+    connection.executemany(
+        "INSERT INTO canaries VALUES (1, ?, ?, ?, ?)",
+        [
+            (position, canary.role, canary.text, canary.vector.astype(ON_DISK).tobytes())
+            for position, canary in enumerate(header.canaries)
+        ],
+    )
+    connection.execute("COMMIT")
+
+
+def _read_header(connection: sqlite3.Connection, database: Path) -> tuple[Header, str]:
+    try:
+        meta = dict(connection.execute("SELECT key, value FROM meta"))
+        number, stored = connection.execute(
+            "SELECT number, json FROM spaces WHERE state = 'active'"
+        ).fetchone()
+        space = Space.from_dict(json.loads(stored))
+        canaries = tuple(
+            Canary(role, text, np.frombuffer(vector, ON_DISK).astype(np.float32))
+            for role, text, vector in connection.execute(
+                "SELECT role, text, vector FROM canaries WHERE space = ? ORDER BY position",
+                (number,),
+            )
+        )
+        read_state(connection)
+        recipe = json.loads(meta["recipe"])
+        header = Header(space, canaries, meta["model"], recipe, meta["language"])
+        return header, str(meta["collection"])
+    except (KeyError, TypeError, ValueError) as error:
+        seen = f"a required row is missing or cannot be read ({error!r})"
+        raise damaged(database, seen) from error

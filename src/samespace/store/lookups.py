@@ -1,0 +1,117 @@
+"""What a reader and a writer can both be asked about single documents."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from samespace.store.base import StoredDocument
+from samespace.store.faults import damaged, guarded
+from samespace.store.rows import DOCUMENT_COLUMNS, stored_document
+from samespace.store.where import parse
+from samespace.store.where_sql import to_sql
+from samespace.types import Document
+
+BATCH = 500
+"""Values given to SQLite in one statement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """What was removed from one document: characters by cleaning, tokens by truncation."""
+
+    id: str
+    source: str
+    characters: Mapping[str, int]
+    tokens: int
+
+
+class Lookups:
+    """Questions answered by the database alone, on one connection."""
+
+    def __init__(self, connection: sqlite3.Connection, database: Path) -> None:
+        self._connection = connection
+        self._database = database
+
+    def content_hash(self, id: str) -> str | None:
+        """Return the content hash of a document, or None if there is none of this id."""
+        return self._one("SELECT content_hash FROM documents WHERE id = ?", id)
+
+    def file_digest(self, origin: str) -> str | None:
+        """Return the digest of a file that was taken in whole, or None."""
+        return self._one("SELECT digest FROM files WHERE origin = ?", origin)
+
+    def origins(self) -> Iterator[tuple[str, str]]:
+        """Yield (id, origin) of every document."""
+        with guarded(self._database, "reading"):
+            yield from self._connection.execute("SELECT id, origin FROM documents ORDER BY number")
+
+    def documents(
+        self, ids: Iterable[str] | None = None, *, where: str | None = None
+    ) -> Iterator[StoredDocument]:
+        """Yield the documents with these ids, or all; those that a filter accepts.
+
+        In the order of the ids, or else in the order in which they were first put.
+
+        Raises:
+            FilterError: the filter does not parse.
+        """
+        condition, values = ("1", ()) if where is None else to_sql(parse(where))
+        return self._documents(ids, condition, values)
+
+    def _documents(
+        self, ids: Iterable[str] | None, condition: str, values: tuple[object, ...]
+    ) -> Iterator[StoredDocument]:
+        select = "SELECT d.id, d.source, d.origin, d.content_hash, d.title FROM documents d WHERE "
+        with guarded(self._database, "reading"):
+            if ids is None:
+                sql = f"{select} {condition} ORDER BY d.number"
+                for row in self._connection.execute(sql, values):
+                    yield StoredDocument(*row)
+                return
+            wanted = iter(dict.fromkeys(ids))
+            while batch := list(itertools.islice(wanted, BATCH)):
+                marks = ", ".join("?" * len(batch))
+                sql = f"{select} d.id IN ({marks}) AND ({condition})"
+                found = {row[0]: row for row in self._connection.execute(sql, (*batch, *values))}
+                yield from (StoredDocument(*found[id]) for id in batch if id in found)
+
+    def document(self, id: str) -> Document | None:
+        """Return one document with its cleaned text put together again, or None.
+
+        Raises:
+            CollectionDamaged: its chunks do not make up its text.
+        """
+        with guarded(self._database, "reading"):
+            row = self._connection.execute(
+                f"SELECT number, {DOCUMENT_COLUMNS} FROM documents WHERE id = ?", (id,)
+            ).fetchone()
+            if row is None:
+                return None
+            pieces = self._connection.execute(
+                "SELECT start, text FROM chunks WHERE document = ?", (row[0],)
+            ).fetchall()
+        found = stored_document(row[1:], pieces)
+        if found is None:
+            raise damaged(self._database, f"the chunks of document {id!r} do not make up its text")
+        return found
+
+    def dropped(self) -> Iterator[Dropped]:
+        """Yield every document of which something was removed, with how much."""
+        with guarded(self._database, "reading"):
+            for id, source, characters, tokens in self._connection.execute(
+                "SELECT d.id, d.source, d.dropped, t.tokens FROM documents d LEFT JOIN "
+                "(SELECT document, sum(dropped) AS tokens FROM chunks WHERE dropped > 0 "
+                "GROUP BY document) t ON t.document = d.number "
+                "WHERE d.dropped != '{}' OR t.tokens > 0 ORDER BY d.number"
+            ):
+                yield Dropped(id, source, json.loads(characters), tokens or 0)
+
+    def _one(self, sql: str, key: str) -> str | None:
+        with guarded(self._database, "reading"):
+            row = self._connection.execute(sql, (key,)).fetchone()
+        return None if row is None else str(row[0])

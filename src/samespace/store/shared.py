@@ -1,0 +1,259 @@
+"""What the readers and the writer of one opened store share: connections, mappings, indexes.
+
+All of it is a cache keyed by what the database says, so that the second search of a process
+opens nothing. Safe to use from several threads.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from filelock import BaseFileLock, FileLock, Timeout
+
+from samespace.errors import CollectionDamaged, CollectionLocked, InputError, StoreError
+from samespace.store.base import Header
+from samespace.store.catch_up import catch_up
+from samespace.store.faults import fault, guarded
+from samespace.store.lexical import Analysis, LexicalFolder, Memory, Unusable, View
+from samespace.store.schema import DATABASE, Mark, State, connect, read_state
+from samespace.store.segments import Mapped
+
+LOCK = "write.lock"
+_SELECTIONS = 16
+_TRIES = 20
+
+Rows = npt.NDArray[np.int64]
+logger = logging.getLogger("samespace.store")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The chunks that a filter accepts, by row, and beside each the row of its vector."""
+
+    chunks: Rows
+    vectors: Rows
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A connection inside a read transaction, and what it sees."""
+
+    connection: sqlite3.Connection
+    state: State
+    mapped: Mapped
+
+
+class Shared:
+    """The open resources of one store in one process."""
+
+    def __init__(self, path: Path, header: Header, collection: str) -> None:
+        self.path = path
+        self.database = path / DATABASE
+        self.header = header
+        self.collection = collection
+        self.closed = False
+        self._lock = threading.RLock()
+        self._process = os.getpid()
+        self._idle: list[sqlite3.Connection] = []
+        self._mapped: tuple[tuple[int, int, int], Mapped] | None = None
+        self._lexical: LexicalFolder | None = None
+        self._view: tuple[Mark, View] | None = None
+        self._memory: Memory | None = None
+        self._row_map: tuple[int, tuple[Rows, Rows, Rows]] | None = None
+        self._selections: OrderedDict[tuple[int, str], Selection] = OrderedDict()
+
+    def take(self) -> sqlite3.Connection:
+        """Return an idle connection for reading, or a new one."""
+        with self._lock:
+            if self.closed:
+                raise InputError(f"{self.path}: the collection was closed; open it again")
+            if self._process != os.getpid():
+                # A connection must not cross a fork; the parent goes on using its own.
+                self._idle, self._process = [], os.getpid()
+            if self._idle:
+                return self._idle.pop()
+        with guarded(self.database, "opening"):
+            return connect(self.database)
+
+    def give(self, connection: sqlite3.Connection) -> None:
+        """Put a connection back, its transaction ended."""
+        with suppress(sqlite3.Error):
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            with self._lock:
+                if not self.closed and self._process == os.getpid():
+                    self._idle.append(connection)
+                    return
+        connection.close()
+
+    def snapshot(self) -> Snapshot:
+        """Begin a read transaction and map the vectors that it names.
+
+        `compact` may remove a generation between the two; then there is a newer one.
+        """
+        connection = self.take()
+        try:
+            for attempt in range(_TRIES):
+                with guarded(self.database, "reading"):
+                    connection.execute("BEGIN")
+                    state = read_state(connection)
+                try:
+                    return Snapshot(connection, state, self.mapped(state))
+                except CollectionDamaged:
+                    with guarded(self.database, "reading"):
+                        connection.execute("ROLLBACK")
+                        now = read_state(connection)
+                    same = (now.space, now.generation) == (state.space, state.generation)
+                    if same or attempt == _TRIES - 1:
+                        raise
+            raise AssertionError("unreachable")
+        except BaseException:
+            self.give(connection)
+            raise
+
+    def vector_folder(self, generation: int) -> Path:
+        """Return where a generation of the active space's vectors lies."""
+        return self.path / "vectors" / self.header.space.id / f"{generation:06d}"
+
+    def mapped(self, state: State) -> Mapped:
+        """Return the mapping of the committed rows."""
+        key = (state.space, state.generation, state.rows)
+        with self._lock:
+            if self._mapped is None or self._mapped[0] != key:
+                dimensions = self.header.space.dimensions
+                folder = self.vector_folder(state.generation)
+                self._mapped = (key, Mapped(folder, state.rows, dimensions))
+            return self._mapped[1]
+
+    @property
+    def lexical(self) -> LexicalFolder:
+        """The folder of the lexical index."""
+        with self._lock:
+            if self._lexical is None:
+                analysis = Analysis.of(self.header.language)
+                self._lexical = LexicalFolder(self.path / "lexical", self.collection, analysis)
+            return self._lexical
+
+    def view(self, mark: Mark) -> View | None:
+        """Return the opened index of a generation, or None if it cannot be used."""
+        if not mark.generation:
+            return None
+        with self._lock:
+            if self._view is None or self._view[0] != mark:
+                try:
+                    self._view = (mark, self.lexical.open(mark))
+                except Unusable as error:
+                    logger.info("lexical index not used: %s", error)
+                    return None
+            return self._view[1]
+
+    def memory(
+        self, base: Mark, change: int, last: int, rows: Callable[[int], Iterable[tuple[int, str]]]
+    ) -> View:
+        """Return an index in memory of the rows behind `base.row`, up to `last`.
+
+        Args:
+            base: what the index on disk has seen.
+            change: the change that the reader sees.
+            last: the last row that it sees.
+            rows: yields (row, text) behind a row.
+        """
+        with self._lock:
+            memory = self._memory
+            if memory is None or memory.base != base or memory.change > change:
+                memory = Memory(self.lexical.analysis, base)
+            if memory.seen < last:
+                memory.extend(rows(memory.seen), change)
+            if self._memory is None or self._memory.change <= change:
+                self._memory = memory
+            return memory.view
+
+    def selection(self, change: int, where: str, make: Callable[[], Selection]) -> Selection:
+        """Return what a filter accepts at a change, made only once."""
+        key = (change, where)
+        with self._lock:
+            found = self._selections.get(key)
+        if found is None:
+            found = make()
+            with self._lock:
+                self._selections[key] = found
+                while len(self._selections) > _SELECTIONS:
+                    self._selections.popitem(last=False)
+        return found
+
+    def row_map(
+        self, change: int, make: Callable[[], tuple[Rows, Rows, Rows]]
+    ) -> tuple[Rows, Rows, Rows]:
+        """Return document number, chunk row and vector row of all chunks at a change."""
+        with self._lock:
+            if self._row_map is None or self._row_map[0] != change:
+                self._row_map = (change, make())
+            return self._row_map[1]
+
+    def lock(self, timeout: float) -> BaseFileLock:
+        """Take the write lock.
+
+        Raises:
+            CollectionLocked: another writer holds it and `timeout` seconds have passed.
+        """
+        return self.file_lock(self.path, timeout)
+
+    @staticmethod
+    def file_lock(path: Path, timeout: float) -> BaseFileLock:
+        """Take the write lock of the collection in a folder; see `lock`."""
+        lock = FileLock(str(path / LOCK), thread_local=False)
+        try:
+            lock.acquire(timeout=max(timeout, 0.0), poll_interval=0.02)
+        except Timeout as error:
+            waited = f" (waited {timeout:g} s)" if timeout > 0 else ""
+            raise CollectionLocked(
+                f"{path}: another process is writing to the collection{waited}. Try again "
+                "when it is done, or wait for it with timeout=SECONDS (--wait SECONDS)."
+            ) from error
+        except OSError as error:
+            raise fault(error, path, "taking the write lock") from error
+        return lock
+
+    def repair_lexical(self, *, rebuild: bool) -> State | None:
+        """Catch the lexical index up if nobody is writing; None if that is not possible now."""
+        try:
+            lock = self.lock(0.0)
+        except StoreError:
+            return None
+        try:
+            connection = connect(self.database, write=True)
+            try:
+                return catch_up(connection, self.lexical, rebuild=rebuild)
+            finally:
+                connection.close()
+        except (Unusable, OSError, sqlite3.Error) as error:
+            logger.warning("the lexical index could not be brought in step: %s", error)
+            return None
+        finally:
+            lock.release()
+
+    def forget(self) -> None:
+        """Let go of the mappings and indexes."""
+        with self._lock:
+            self._mapped = self._view = self._memory = self._row_map = None
+            self._selections.clear()
+
+    def close(self) -> None:
+        """Close everything that is idle; readers still open close their own."""
+        with self._lock:
+            self.closed = True
+            idle, self._idle = self._idle, []
+            self.forget()
+        if self._process == os.getpid():
+            for connection in idle:
+                connection.close()
