@@ -1,0 +1,168 @@
+"""Dense text embedding with ONNX Runtime, without PyTorch."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from samespace.errors import InputError, WeightsMismatch
+from samespace.models.batching import batches, workers
+from samespace.models.catalog import ModelCard
+from samespace.models.digest import weights_digest
+from samespace.models.folder import Given, read_folder
+from samespace.models.inputs import OnLongText, check_on_long, check_role, check_texts, too_long
+from samespace.models.session import Session
+from samespace.models.tokenizer import TextTokenizer, TokenIds
+from samespace.space import FloatArray, Metric, Pooling, Space, Vectors
+from samespace.types import Role
+
+_TOKENIZED_AT_ONCE = 1024
+
+
+class OnnxEmbedder:
+    """Embeds texts with a model from a folder: safetensors of a BERT-like encoder, or ONNX.
+
+    Making one is cheap: configurations and digests are read, weights are not. The runtime is
+    imported and the weights are mapped at the first `embed`. What the folder says (pooling,
+    normalization, window, prompts, metric) is taken as it is; what it does not say must be
+    given here.
+
+    Args:
+        folder: the model's folder.
+        card: the catalog's entry that the folder must hold; weights and tokenizer are checked.
+        name: the model's name in its Space; by default the catalog's, else the folder's.
+        pooling: "mean", "cls", "last", or "none" for an ONNX graph that pools by itself.
+        normalized: whether vectors are brought to length 1.
+        max_tokens: the window, up to the model's positions.
+        metric: how vectors are compared.
+        prompts: what is put before a text, for each role.
+
+    Raises:
+        ModelNotFound: the folder is absent or holds no model.
+        ModelError: a fact is missing or contradictory, or the model is of a kind that
+            samespace does not run; the message names the file and the field.
+        WeightsMismatch: the weights are not those of `card`.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        card: ModelCard | None = None,
+        name: str | None = None,
+        pooling: Pooling | None = None,
+        normalized: bool | None = None,
+        max_tokens: int | None = None,
+        metric: Metric | None = None,
+        prompts: Mapping[Role, str] | None = None,
+    ) -> None:
+        given = Given(name, pooling, normalized, max_tokens, metric, prompts)
+        self._folder = read_folder(Path(folder), card=card, given=given)
+        self._lock = threading.Lock()
+        self._tokenizer: TextTokenizer | None = None
+        self._session: Session | None = None
+
+    @property
+    def space(self) -> Space:
+        """The space of every vector that this makes."""
+        return self._folder.space
+
+    @property
+    def max_tokens(self) -> int:
+        """The model's window in tokens, special tokens and prompt included."""
+        return self._folder.max_tokens
+
+    def count(self, texts: Sequence[str], role: Role = "document") -> list[int]:
+        """Return how many tokens each text takes, special tokens and prompt included.
+
+        Counted by the model's own tokenizer; nothing is truncated. Needs no weights.
+        """
+        check_role(role)
+        return self._tokens().count(self._prompted(check_texts(texts, blank=True), role))
+
+    def embed(self, texts: Sequence[str], role: Role, *, on_long: OnLongText = "error") -> Vectors:
+        """Return one vector per text, in the order of the texts.
+
+        Args:
+            texts: what to embed; the role's prompt is put before each by this method.
+            role: "query" or "document".
+            on_long: "error", or "truncate" to keep only the first `max_tokens` tokens.
+
+        Raises:
+            InputError: a text is blank, is not a string, or holds lone surrogates.
+            TooLong: a text exceeds `max_tokens` and `on_long` is "error".
+        """
+        check_role(role)
+        check_on_long(on_long)
+        prompted = self._prompted(check_texts(texts, blank=False), role)
+        ids = self._encode(prompted, on_long)
+        array = np.empty((len(ids), self.space.dimensions), dtype=np.float32)
+        if ids:
+            self._run(ids, array)
+        return Vectors(array, self.space, role)
+
+    def _run(self, ids: Sequence[TokenIds], array: FloatArray) -> None:
+        session = self._loaded()
+
+        def run(rows: list[int]) -> None:
+            array[rows] = session.run([ids[i] for i in rows])
+
+        cut = list(batches([len(i) for i in ids]))
+        parallel = min(workers(), len(cut))
+        if parallel == 1:
+            for rows in cut:
+                run(rows)
+            return
+        # Threads of its own for each call: they cost a fraction of one batch, and none is left
+        # behind in a process that forks.
+        with ThreadPoolExecutor(parallel, thread_name_prefix="samespace-embed") as pool:
+            for _ in pool.map(run, cut):
+                pass
+
+    def _encode(self, texts: Sequence[str], on_long: OnLongText) -> list[TokenIds]:
+        tokenizer = self._tokens()
+        encoded: list[TokenIds] = []
+        # In slices, because the tokenizer's own records are far larger than the ids kept here.
+        for start in range(0, len(texts), _TOKENIZED_AT_ONCE):
+            encoded += tokenizer.encode(texts[start : start + _TOKENIZED_AT_ONCE])
+        window = self.max_tokens
+        for i, ids in enumerate(encoded):
+            if len(ids) > window:
+                if on_long == "error":
+                    raise too_long(i, len(ids), window, self.space.model)
+                encoded[i] = tokenizer.encode_cut(texts[i], window)
+            elif not len(ids):
+                raise InputError(f"text {i} holds nothing that the tokenizer of {self} reads")
+        return encoded
+
+    def _prompted(self, texts: list[str], role: Role) -> list[str]:
+        prompt = self.space.prompt(role)
+        return [prompt + text for text in texts] if prompt else texts
+
+    def _tokens(self) -> TextTokenizer:
+        with self._lock:
+            if self._tokenizer is None:
+                folder = self._folder
+                file = folder.root / "tokenizer.json"
+                self._tokenizer = TextTokenizer(file, lowercase=folder.lowercase)
+            return self._tokenizer
+
+    def _loaded(self) -> Session:
+        with self._lock:
+            if self._session is None:
+                seen = weights_digest(self._folder.weights)
+                if seen != self.space.weights:
+                    raise WeightsMismatch(
+                        f"{self._folder.weights[0]} changed since this embedder was made: "
+                        f"expected sha256 {self.space.weights}, seen {seen}. Load it anew"
+                    )
+                self._session = Session(self._folder)
+            return self._session
+
+    def __repr__(self) -> str:
+        return f"<OnnxEmbedder {self.space.model} space={self.space.id}>"

@@ -1,0 +1,138 @@
+"""Where the files of a catalogued model come from: a package, the hub's cache, the hub."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from samespace.errors import ModelNotFound, WeightsMismatch
+from samespace.models.catalog import ModelCard
+from samespace.models.digest import file_digest
+
+_NEEDED = ("config.json", "tokenizer.json")
+_ALSO = (
+    "modules.json",
+    "*/config.json",
+    "sentence_bert_config.json",
+    "config_sentence_transformers.json",
+    "tokenizer_config.json",
+)
+
+
+def locate(card: ModelCard) -> Path:
+    """Return a folder that holds the model with exactly the weights that the catalog pins.
+
+    Looked at in this order, so that nothing is fetched that is there: the installed package
+    that carries the model, the local cache of the Hugging Face hub, the hub itself (unless
+    HF_HUB_OFFLINE is set).
+
+    Raises:
+        WeightsMismatch: the weights at the first place that has any are other ones.
+        ModelNotFound: no place has them; the message lists the places and the ways out.
+    """
+    looked: list[str] = []
+    for places in (_package(card, looked), _hub_cache(card, looked), _hub(card, looked)):
+        folders = list(places)
+        for folder in folders:
+            if file_digest(folder / card.weights_file) == card.weights:
+                return folder
+        if folders:
+            check_weights(folders[0] / card.weights_file, card)
+    ways = [f'load the folder that holds it: load("/path/to/{card.name}")']
+    if card.install:
+        ways.insert(0, f"install the package that carries it: {card.install}")
+    ways.append(
+        f"fetch it where there is a network: hf download {card.hub} --local-dir {card.name}"
+    )
+    raise ModelNotFound(
+        f"the files of {card.name} were not found. Looked at:"
+        + "".join(f"\n  - {place}" for place in looked)
+        + "\nTo get it, do one of these:"
+        + "".join(f"\n  - {way}" for way in ways)
+    )
+
+
+def check_weights(file: Path, card: ModelCard) -> None:
+    """Raise WeightsMismatch unless the file has the digest that the catalog pins."""
+    seen = file_digest(file)
+    if seen != card.weights:
+        raise WeightsMismatch(
+            f"{file} holds other weights than those of {card.name}: expected sha256 "
+            f"{card.weights}, seen {seen}. The file is damaged or another version: fetch it "
+            "anew, or, if you mean to use these weights, load their folder by its path"
+        )
+
+
+def _missing(folder: Path, card: ModelCard) -> list[str]:
+    return [name for name in (*_NEEDED, card.weights_file) if not (folder / name).is_file()]
+
+
+def _package(card: ModelCard, looked: list[str]) -> Iterator[Path]:
+    if not card.package:
+        return
+    # find_spec does not run the package, which might import a runtime of its own.
+    spec = importlib.util.find_spec(card.package)
+    roots = list(spec.submodule_search_locations or ()) if spec else []
+    for root in roots:
+        folder = Path(root) / card.package_folder
+        missing = _missing(folder, card)
+        if not missing:
+            yield folder
+        else:
+            looked.append(f"package {card.package}: {folder} lacks {', '.join(missing)}")
+    if not roots:
+        looked.append(f"package {card.package}: not installed")
+
+
+def _hub_cache(card: ModelCard, looked: list[str]) -> Iterator[Path]:
+    """Yield the complete snapshots in the hub's cache, that of the branch `main` first.
+
+    The layout is read here because importing huggingface_hub takes longer than loading a model.
+    """
+    root = hub_cache_dir() / f"models--{card.hub.replace('/', '--')}"
+    snapshots = sorted(p for p in (root / "snapshots").glob("*") if p.is_dir())
+    try:
+        main = (root / "refs/main").read_text("utf-8").strip()
+    except OSError:
+        main = ""
+    if not snapshots:
+        looked.append(f"Hugging Face cache: no snapshot in {root}")
+    for folder in sorted(snapshots, key=lambda p: p.name != main):
+        missing = _missing(folder, card)
+        if not missing:
+            yield folder
+        else:
+            looked.append(f"Hugging Face cache: {folder} lacks {', '.join(missing)}")
+
+
+def hub_cache_dir() -> Path:
+    """Return the folder where huggingface_hub keeps downloads, found by its own variables."""
+    env = os.environ
+    if named := env.get("HF_HUB_CACHE") or env.get("HUGGINGFACE_HUB_CACHE"):
+        return Path(os.path.expanduser(named))
+    default = os.path.join(env.get("XDG_CACHE_HOME") or "~/.cache", "huggingface")
+    return Path(os.path.expanduser(env.get("HF_HOME") or default)) / "hub"
+
+
+def _hub(card: ModelCard, looked: list[str]) -> Iterator[Path]:
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+        looked.append("Hugging Face hub: not asked, because HF_HUB_OFFLINE is set")
+        return
+    from huggingface_hub import snapshot_download
+
+    wanted = [*_NEEDED, *_ALSO, card.weights_file]
+    try:
+        # Its errors are many (HTTP, offline, authorization, disk) and share no base class;
+        # every one of them means that the hub did not give the files.
+        folder = Path(snapshot_download(card.hub, allow_patterns=wanted))
+    except Exception as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        looked.append(f"Hugging Face hub, {card.hub}: {type(error).__name__}: {reason[0]}")
+        return
+    missing = _missing(folder, card)
+    if missing:
+        looked.append(f"Hugging Face hub, {card.hub}: {folder} lacks {', '.join(missing)}")
+    else:
+        yield folder
