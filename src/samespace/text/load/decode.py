@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import re
 
+from samespace.text.load.alphabets import latin_encoding
 from samespace.text.load.outcome import Rejected
 
 _BOMS: tuple[tuple[bytes, str], ...] = (
@@ -20,9 +21,9 @@ _BOMS: tuple[tuple[bytes, str], ...] = (
 )
 _DECLARED = re.compile(rb"(?:charset|encoding|coding)\s*[=:]\s*[\"']?([A-Za-z][-\w.]*)")
 _LATIN = {"iso8859-1", "iso-8859-1", "ascii", "us-ascii"}
-_CANDIDATES = [
-    "cp1252", "cp1250", "cp1251", "koi8_r", "cp1253", "cp1254", "cp1255", "cp1256", "cp874",
-    "cp932", "euc_jp", "iso2022_jp", "gb18030", "big5", "cp949",
+_OTHER_SCRIPTS = [
+    "cp1251", "koi8_r", "cp1253", "cp1255", "cp1256", "cp874",
+    "cp932", "euc_jp", "iso2022_jp", "gb18030", "big5", "cp949", "cp1252", "cp1250",
 ]  # fmt: skip
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9f]")
 _CONTROL_SHARE = 0.02
@@ -135,18 +136,17 @@ def _nearly_utf8(data: bytes) -> bool:
 
 
 def _guess(data: bytes) -> str:
-    """Guess a one-byte or an East Asian encoding."""
-    high = len(data.translate(None, bytes(range(128))))
-    pairs = len(re.findall(rb"[\x80-\xff]{2}", data))
-    western = _fits(data, "cp1252")
-    if western and high < 0.15 * len(data) and pairs * 5 < high:
-        return "cp1252"  # single accented letters and quotes in a Latin text
+    """Guess the encoding of a text that is not UTF-8: by alphabet if Latin, else by statistics."""
+    sample = data[: 4 * _SAMPLE]
+    latin = latin_encoding(sample)
+    if latin:
+        return latin
     from charset_normalizer import from_bytes
 
-    best = from_bytes(data[: 4 * _SAMPLE], cp_isolation=_CANDIDATES).best()
+    best = from_bytes(sample, cp_isolation=_OTHER_SCRIPTS).best()
     if best is not None:
         return best.encoding
-    if western:
+    if _fits(data, "cp1252"):
         return "cp1252"
     raise Rejected("binary", failed=False)
 

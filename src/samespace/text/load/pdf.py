@@ -69,7 +69,8 @@ def _page(pdf: Any, index: int) -> tuple[str, str]:
         try:
             layer = page.get_textpage()
             try:
-                return scrub(str(layer.get_text_range())), ""
+                # A form feed within a page is a glyph without a letter; here it ends a page.
+                return scrub(str(layer.get_text_range())).replace("\f", " "), ""
             finally:
                 layer.close()
         finally:

@@ -102,13 +102,9 @@ class Walker:
         return found
 
     def _link(self, link: str, ignored: Ignore | None, links: list[str]) -> Iterator[Found]:
-        try:
-            is_folder = stat.S_ISDIR(os.stat(link).st_mode)
-        except OSError:
-            yield check_kind(link)
-            return
-        if not is_folder:
-            yield Found(link)
+        found = check_kind(link)
+        if found.problem is not FOLDER:
+            yield found
             return
         target = os.path.realpath(link)
         here = os.path.realpath(os.path.dirname(link))
