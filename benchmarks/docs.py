@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from common import dataset, peak_mib, save
-
 from samespace import Collection
 
 FOLDERS = {"peps": "docs-peps", "git": "docs-git-html", "eips": "docs-eips"}
@@ -45,7 +44,7 @@ QUESTIONS: dict[str, list[tuple[str, tuple[str, ...]]]] = {
         ("reuse how I solved a merge conflict before", ("git-rerere", "rerere-options")),
         ("Which files can be left out of version control by a pattern?", ("gitignore",)),
         ("sign a tag with my GPG key", ("git-tag", "git-verify-tag")),
-        ("download only part of the history", ("git-clone", "git-fetch", "fetch-options", "shallow")),
+        ("download only part of the history", ("git-clone", "git-fetch", "fetch-options")),
     ],
     "eips": [
         ("How is the base fee of a block computed and burned?", ("eip-1559",)),
@@ -89,9 +88,7 @@ def measure(name: str, kb: Path) -> dict[str, Any]:
         report = collection.add(files)
         info = collection.info()
         on_disk = sum(1 for path in files.rglob("*") if path.is_file())
-        questions = [
-            ask(collection, question, answers) for question, answers in QUESTIONS[name]
-        ]
+        questions = [ask(collection, question, answers) for question, answers in QUESTIONS[name]]
         return {
             "files": on_disk,
             "documents": info["documents"],

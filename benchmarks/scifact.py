@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from common import dataset, ndcg, peak_mib, percentile, read_jsonl, read_qrels, save
-
 from samespace import Collection
 
 SETTINGS: dict[str, dict[str, Any]] = {

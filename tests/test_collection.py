@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from samespace.errors import (
     TooLong,
 )
 from samespace.models import HashEmbedder
+from samespace.search import Results
 from samespace.space import Vectors
 from samespace.types import Role
 
@@ -44,7 +46,7 @@ def kb(tmp_path: Path) -> Path:
     return tmp_path / "kb"
 
 
-def ids(results: samespace.collection.Results) -> list[str]:  # type: ignore[name-defined]
+def ids(results: Results) -> list[str]:
     return [hit.chunk.document for hit in results]
 
 
@@ -198,15 +200,17 @@ def test_offset_and_pages_agree(kb: Path) -> None:
         collection.add(documents)
         for mode in ("dense", "lexical", "hybrid"):
             whole = ids(collection.search("cat book", 40, mode=mode))
-            pages = [collection.search("cat book", 10, mode=mode, offset=o) for o in (0, 10, 20, 30)]
+            pages = [
+                collection.search("cat book", 10, mode=mode, offset=offset)
+                for offset in (0, 10, 20, 30)
+            ]
             assert [id for page in pages for id in ids(page)] == whole
             assert [hit.rank for hit in pages[2]] == list(range(21, 31))
 
 
 def test_one_hit_per_document_on_request(kb: Path) -> None:
-    long = Document(
-        id="long", text="\n\n".join(f"Paragraph {i} is about cats and more cats." for i in range(99))
-    )
+    text = "\n\n".join(f"Paragraph {i} is about cats and more cats." for i in range(99))
+    long = Document(id="long", text=text)
     with Collection.create(kb, HashEmbedder(), max_tokens=64) as collection:
         collection.add([long, *ALL])
         assert ids(collection.search("cats", 4, mode="dense")).count("long") > 1
@@ -244,7 +248,7 @@ def test_a_model_that_drifted_is_refused(kb: Path) -> None:
 def test_a_second_writer_is_told(kb: Path) -> None:
     with Collection.create(kb, HashEmbedder()) as collection:
 
-        def documents():  # type: ignore[no-untyped-def]
+        def documents() -> Iterator[Document]:
             yield CATS
             with samespace.open(kb, model=HashEmbedder()) as second:
                 with pytest.raises(CollectionLocked):
@@ -256,9 +260,12 @@ def test_a_second_writer_is_told(kb: Path) -> None:
 
 
 def test_an_error_in_the_middle_keeps_what_was_committed(kb: Path) -> None:
-    def documents():  # type: ignore[no-untyped-def]
+    def numbered() -> Iterator[Document]:
         for i in range(3000):
             yield Document(id=str(i), text=f"document number {i}")
+
+    def documents() -> Iterator[Document]:
+        yield from numbered()
         raise RuntimeError("the source broke")
 
     with Collection.create(kb, HashEmbedder()) as collection:
@@ -266,7 +273,7 @@ def test_an_error_in_the_middle_keeps_what_was_committed(kb: Path) -> None:
             collection.add(documents())
         kept = collection.info()["documents"]
         assert 0 < kept <= 3000
-        report = collection.add(Document(id=str(i), text=f"document number {i}") for i in range(3000))
+        report = collection.add(numbered())
         assert report.unchanged == kept
         assert report.added == 3000 - kept
 

@@ -16,7 +16,7 @@ from samespace.ingest import Progress, Report, ingest
 from samespace.models import load as load_model
 from samespace.models.base import Embedder
 from samespace.search import Mode, Request, Results, retrieve
-from samespace.space import Space, Vectors, check_canaries, record_canaries
+from samespace.space import EmbedFunction, Space, Vectors, check_canaries, record_canaries
 from samespace.store.base import Header, StoredDocument
 from samespace.store.embedded import EmbeddedStore
 from samespace.text.load import LoadOptions, in_scope, load
@@ -102,7 +102,7 @@ class Collection:
         )
         header = Header(
             space=embedder.space,
-            canaries=record_canaries(embedder.embed),
+            canaries=record_canaries(_cutting(embedder)),
             model=os.fspath(model) if isinstance(model, str | os.PathLike) else "",
             recipe=recipe.to_dict(),
             language=language,
@@ -384,9 +384,14 @@ class Collection:
         """Return the model after having seen, once in this process, that it did not drift."""
         embedder = self.embedder
         if self._checked is not embedder:
-            check_canaries(embedder.embed, self._store.header.canaries)
+            check_canaries(_cutting(embedder), self._store.header.canaries)
             self._checked = embedder
         return embedder
+
+
+def _cutting(embedder: Embedder) -> EmbedFunction:
+    """Return the model's `embed` as canaries need it: a small window cuts the long one."""
+    return lambda texts, role: embedder.embed(texts, role, on_long="truncate")
 
 
 def _sort_out(inputs: Inputs) -> tuple[list[PathLike], Iterable[Document] | None]:

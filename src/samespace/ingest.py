@@ -10,6 +10,7 @@ the next run embeds only the rest.
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 import time
 from collections import deque
@@ -46,7 +47,7 @@ class Report:
     `chunks` and `tokens` count what the documents added or updated hold; `embedded_tokens` only
     what was given to the model (the rest had a vector already); `tokens_dropped` what was cut
     off because the collection was made with `on_long="truncate"`. `dropped` counts the
-    characters that cleaning removed, by kind.
+    characters that cleaning removed, by kind; `bytes_read` how much of the input is behind.
     """
 
     added: int = 0
@@ -59,6 +60,7 @@ class Report:
     embedded_tokens: int = 0
     tokens_dropped: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
+    bytes_read: int = 0
     seconds: float = 0.0
 
     @property
@@ -141,6 +143,7 @@ def ingest(
                 report.seconds = time.perf_counter() - started
                 progress(report)
         windows.finish()
+        buffer.raise_error()
     finally:
         buffer.stop()
         pool.shutdown(wait=True, cancel_futures=True)
@@ -171,11 +174,26 @@ def _produce(
 
 @dataclass(frozen=True)
 class _Unchanged:
-    document: Document | None
-    origin: str = ""
+    document: Document
 
 
-_Queued = Prepared | Skip | FileEnd | _Unchanged
+@dataclass(frozen=True)
+class _File:
+    """The end of a file, how many documents it stands for if it was not read, and its size."""
+
+    end: FileEnd
+    unchanged: int
+    size: int
+
+
+_Queued = Prepared | Skip | _File | _Unchanged
+
+
+def _size(origin: str) -> int:
+    try:
+        return os.stat(origin).st_size
+    except OSError:
+        return 0
 
 
 def _prepare(
@@ -187,9 +205,9 @@ def _prepare(
         yield item
         return
     if isinstance(item, FileEnd):
-        if item.unchanged:
+        if item.unchanged or item.failed:
             seen.kept_origins.add(item.origin)
-        yield item
+        yield _File(item, reader.count_of(item.origin) if item.unchanged else 0, _size(item.origin))
         return
     if item.id in seen.ids:
         yield Skip(item.source or item.id, f"duplicate id {item.id!r} in this run")
@@ -200,10 +218,10 @@ def _prepare(
         yield _Unchanged(item)
         return
     try:
-        cleaned = item if item.blocks else clean(item)
+        cleaned = clean(item)
         chunks = chunk(cleaned, count, recipe)
     except SamespaceError as error:
-        yield Skip(item.source or item.id, str(error))
+        yield Skip(item.source or item.id, str(error), item.origin)
         return
     if not chunks:
         yield Skip(item.source or item.id, "empty: no text is left after cleaning")
@@ -238,6 +256,7 @@ class _Windows:
         self.open = _Window()
         self.failed_origins: set[str] = set()
         self._committed = False
+        self._within = 0
 
     def take(self, item: _Queued) -> None:
         if isinstance(item, Prepared):
@@ -303,13 +322,15 @@ class _Windows:
             self.failed_origins.add(item.origin)
         elif isinstance(item, _Unchanged):
             report.unchanged += 1
-            if item.document is not None:
-                self.writer.touch(item.document)
-        elif isinstance(item, FileEnd):
-            if item.unchanged:
-                report.unchanged += item.documents
-            elif not item.failed and item.origin not in self.failed_origins:
-                self.writer.mark_file(item.origin, item.digest)
+            self.writer.touch(item.document)
+            self._read(len(item.document.text))
+        elif isinstance(item, _File):
+            report.unchanged += item.unchanged
+            report.bytes_read += item.size - self._within
+            self._within = 0
+            end = item.end
+            if end.digest and not end.unchanged and end.origin not in self.failed_origins:
+                self.writer.mark_file(end.origin, end.digest)
         else:
             self.writer.put(item.document, item.chunks, item.hashes)
             report.added += item.is_new
@@ -319,6 +340,12 @@ class _Windows:
             report.tokens_dropped += sum(piece.dropped for piece in item.chunks)
             for kind, count in item.document.dropped.items():
                 report.dropped[kind] = report.dropped.get(kind, 0) + count
+            self._read(len(item.document.text))
+
+    def _read(self, characters: int) -> None:
+        """Count what was read of a file that has not ended yet, about: its end sets it right."""
+        self._within += characters
+        self.report.bytes_read += characters
 
 
 @dataclass
@@ -362,10 +389,15 @@ class _Buffer:
             return True
 
     def close(self, error: BaseException | None) -> None:
-        """Say that nothing more comes; an error is raised to the reader."""
+        """Say that nothing more comes, and why, if it is an error."""
         with self._changed:
             self._closed, self._error = True, error
             self._changed.notify_all()
+
+    def raise_error(self) -> None:
+        """Raise what ended the producer, once everything before it is taken care of."""
+        if self._error is not None:
+            raise self._error
 
     def stop(self) -> None:
         """Say that nothing more will be read."""
@@ -379,8 +411,6 @@ class _Buffer:
             with self._changed:
                 self._changed.wait_for(lambda: bool(self._items) or self._closed)
                 if not self._items:
-                    if self._error is not None:
-                        raise self._error
                     return
                 item, weight = self._items.popleft()
                 self._held -= weight

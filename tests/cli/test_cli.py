@@ -97,7 +97,8 @@ def test_info_json(indexed: tuple[Path, Any]) -> None:
     assert info["tokens_dropped"] == 0
     assert info["space"]["model"] == "all-MiniLM-L6-v2"
     assert info["space"]["dimensions"] == 384
-    assert info["bytes"] == sum(p.stat().st_size for p in (folder / "kb").rglob("*") if p.is_file())
+    on_disk = sum(p.stat().st_size for p in (folder / "kb").rglob("*") if p.is_file())
+    assert on_disk <= info["bytes"] <= on_disk + 2**16  # SQLite's shared memory, while it is open
 
 
 def test_text_for_people(indexed: tuple[Path, Any]) -> None:

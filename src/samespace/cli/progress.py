@@ -22,7 +22,13 @@ def progress_bar(size: int, *, shown: bool) -> Iterator[Progress]:
         yield lambda report: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     bar = Progress(
         TextColumn("{task.fields[documents]} documents"),

@@ -20,9 +20,7 @@ class Fused:
     parts: Mapping[str, Mapping[str, float]]
 
 
-def reciprocal_rank_fusion(
-    lists: Mapping[str, Sequence[Candidate]], k: int = RRF_K
-) -> list[Fused]:
+def reciprocal_rank_fusion(lists: Mapping[str, Sequence[Candidate]], k: int = RRF_K) -> list[Fused]:
     """Fuse ranked lists by the sum of `1 / (k + rank)`, ranks counted from 1.
 
     Ranks are used because raw scores of different retrievers have no common scale: a BM25 of 9

@@ -45,6 +45,10 @@ class Lookups:
         """Return the digest of a file that was taken in whole, or None."""
         return self._one("SELECT digest FROM files WHERE origin = ?", origin)
 
+    def count_of(self, origin: str) -> int:
+        """Return how many documents came from a file."""
+        return int(self._one("SELECT count(*) FROM documents WHERE origin = ?", origin) or 0)
+
     def origins(self) -> Iterator[tuple[str, str]]:
         """Yield (id, origin) of every document."""
         with guarded(self._database, "reading"):
