@@ -92,7 +92,6 @@ def test_git_itself_agrees(tmp_path: Path) -> None:
         pytest.skip("git is not installed")
     subprocess.run([git, "init", "-q", str(tmp_path)], check=True)
     shutil.rmtree(tmp_path / ".git" / "info", ignore_errors=True)
-    (tmp_path / ".git" / "HEAD").exists()
     for name, content in IGNORED_BY_GIT.items():
         tree(tmp_path, name, **({name: content} if content else {}))
     (tmp_path / ".git" / "info").mkdir()
@@ -323,7 +322,7 @@ def test_total_bytes(tmp_path: Path) -> None:
     assert total_bytes([tmp_path, "-"]) == 0
 
 
-def test_ten_thousand_files_take_seconds(tmp_path: Path) -> None:
+def test_many_small_files_take_little_time(tmp_path: Path) -> None:
     for folder in range(100):
         (tmp_path / f"{folder}").mkdir()
         for name in range(20):
@@ -331,4 +330,4 @@ def test_ten_thousand_files_take_seconds(tmp_path: Path) -> None:
     (tmp_path / ".gitignore").write_text("*.log\nbuild/\n!keep\n" * 5)
     started = time.perf_counter()
     assert len(loaded(tmp_path).documents) == 2000
-    assert time.perf_counter() - started < 2.0  # a fifth of the files: measured 0.15
+    assert time.perf_counter() - started < 2.0  # measured: 0.15

@@ -69,8 +69,32 @@ def test_a_quote_that_is_never_closed_loses_one_row(tmp_path: Path) -> None:
     result = table(tmp_path / "a.csv", f'_id,text\n1,one\n2,"two\n{rows}')
     assert [document.id for document in result.documents] == ["1", *map(str, range(3, 200))]
     assert [skip.source.rpartition(":")[2] for skip in result.skips] == ["3"]
-    assert result.skips[0].reason == "a quote that opens here is never closed"
+    assert result.skips[0].reason == "a quote that opens here is not closed properly"
     assert result.ends[0].failed
+
+
+def test_a_stray_quote_does_not_swallow_the_next_quoted_row(tmp_path: Path) -> None:
+    content = '_id,text\n1,"one\n2,plain\n3,"quoted, too"\n4,"cut off at the e'
+    result = table(tmp_path / "a.csv", content)
+    assert result.texts == ["plain", "quoted, too"]
+    assert [skip.source.rpartition(":")[2] for skip in result.skips] == ["2", "5"]
+
+
+def test_careless_quotes_within_a_line_are_taken_as_they_stand(tmp_path: Path) -> None:
+    result = table(tmp_path / "a.csv", '_id,text\n1,"Well" he said\n2,a 5" disk\n3,"x" \n')
+    assert result.texts == ["Well he said", 'a 5" disk', "x "]
+    assert result.skips == []
+
+
+def test_reading_anew_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("samespace.text.load.table._READ_AGAIN", 200)
+    result = table(tmp_path / "a.csv", "_id,text\n" + '1,"a\n2,"b\n' * 50 + "3,three\n")
+    assert "the rest of the file is not read" in result.skips[-1].reason
+    assert result.ends[0].failed
+
+
+def test_carriage_returns_alone_end_lines(tmp_path: Path) -> None:
+    assert table(tmp_path / "a.csv", "_id,text\r1,one\r2,two\r").texts == ["one", "two"]
 
 
 def test_a_row_above_the_limit_is_skipped_whole(tmp_path: Path) -> None:

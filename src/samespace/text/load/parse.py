@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from samespace.text.load.decode import decode
-from samespace.text.load.html import parse_html
-from samespace.text.load.notebook import parse_notebook
-from samespace.text.load.office import parse_docx
 from samespace.text.load.opened import Opened
 from samespace.text.load.options import LoadOptions
 from samespace.text.load.outcome import Content, Rejected
-from samespace.text.load.pdf import parse_pdf
 from samespace.text.load.records import Record, json_array, json_record, missing_text
 from samespace.text.load.stream import Line, lines, utf8
 from samespace.text.load.table import Header, rows
@@ -25,12 +21,20 @@ def parse(opened: Opened, options: LoadOptions) -> Content:
     """
     name, data = opened.format.name, opened.data
     if name == "pdf":
+        from samespace.text.load.pdf import parse_pdf
+
         return parse_pdf(data)
     if name == "docx":
+        from samespace.text.load.office import parse_docx
+
         return parse_docx(data, options.max_bytes)
     if name == "notebook":
+        from samespace.text.load.notebook import parse_notebook
+
         return parse_notebook(data)
     if name == "html":
+        from samespace.text.load.html import parse_html
+
         return parse_html(data)
     return Content(decode(data))
 

@@ -14,8 +14,8 @@ from samespace.text.load.stream import Line, text_of
 _DELIMITERS = (",", ";", "\t", "|")
 _SAMPLE_LINES = 1000
 _SAMPLE_BYTES = 2**20
-_REWINDS = 100
-"""How many never-closed quotes of one file are stepped over; each means reading on from there."""
+_READ_AGAIN = 2**28
+"""How many bytes of one file are read anew because of wrong quotes, before it is given up."""
 
 
 class Row(NamedTuple):
@@ -72,6 +72,9 @@ def rows(lines: Iterable[Line], kind: str, text_field: str, limit: int) -> Itera
         taken += line.length
         if len(sample) == _SAMPLE_LINES or taken > _SAMPLE_BYTES:
             break
+    if len(sample) == 1 and sample[0].data and b"\r" in sample[0].data.rstrip(b"\r"):
+        parts = sample[0].data.split(b"\r")  # lines as on old Macintoshes
+        sample = [Line(i, part, len(part)) for i, part in enumerate(parts, start=1)]
     everything = itertools.chain(sample, iterator)
     if kind == "tsv" and _even(sample):
         yield from _plain_rows(everything, limit)
@@ -125,6 +128,7 @@ class _Source:
         self._again: deque[Line] = deque()
         self._limit = limit
         self._size = 0
+        self._read_again = 0
         self.row: list[Line] = []
         self.ended = False
 
@@ -148,9 +152,15 @@ class _Source:
         self._size = 0
         self.ended = False
 
-    def rewind(self) -> None:
-        """Give the lines after the row's first once more."""
+    def rewind(self) -> bool:
+        """Give the lines after the row's first once more; false (and no more) if too often."""
+        self._read_again += self._size
+        if self._read_again > _READ_AGAIN:
+            self._lines = iter(())
+            self._again.clear()
+            return False
         self._again.extendleft(reversed(self.row[1:]))
+        return True
 
     def drain(self) -> None:
         """Go on to the end of a quoted cell that was too large."""
@@ -167,8 +177,7 @@ def _quoted_rows(lines: Iterable[Line], delimiter: str, limit: int) -> Iterator[
     # The limit is one of the whole process: it is only ever raised.
     csv.field_size_limit(max(csv.field_size_limit(), min(limit, 2**31 - 1)))
     source = _Source(lines, limit)
-    reader = csv.reader(source, delimiter=delimiter)
-    rewinds = 0
+    reader = csv.reader(source, delimiter=delimiter, strict=True)
     while True:
         source.begin()
         try:
@@ -176,17 +185,29 @@ def _quoted_rows(lines: Iterable[Line], delimiter: str, limit: int) -> Iterator[
         except StopIteration:
             return
         except csv.Error as error:
-            yield Row(source.row[0].number, Rejected(f"broken row: {error}"))
-            continue
+            yield _mended(source, delimiter, error)
         except Rejected as error:
             yield Row(source.row[0].number, error)
             source.drain()
-            continue
-        if source.ended:  # the row was not complete, so a quote was open to the end of the file
-            yield Row(source.row[0].number, Rejected("a quote that opens here is never closed"))
-            rewinds += 1
-            if rewinds > _REWINDS:
-                return
-            source.rewind()
-        elif cells:
-            yield Row(source.row[0].number, cells)
+        else:
+            if cells:
+                yield Row(source.row[0].number, cells)
+
+
+def _mended(source: _Source, delimiter: str, error: csv.Error) -> Row:
+    """Make the best of a row whose quotes are wrong.
+
+    Within one line, quotes are taken as they stand. If the row has run over several lines, or
+    to the end of the file, its first line has a quote too many, and the others are read anew.
+    """
+    first = source.row[0]
+    if len(source.row) > 1 or source.ended:
+        reason = "a quote that opens here is not closed properly"
+        if not source.rewind():
+            reason += "; there are too many of those, and the rest of the file is not read"
+        return Row(first.number, Rejected(reason))
+    try:
+        line = text_of(first.data or b"")
+        return Row(first.number, next(csv.reader([line], delimiter=delimiter)))
+    except csv.Error:
+        return Row(first.number, Rejected(f"broken row: {error}"))
