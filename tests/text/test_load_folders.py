@@ -314,6 +314,15 @@ def test_a_file_that_vanishes_or_changes_under_way(tmp_path: Path) -> None:
     assert getattr(rest[1], "text", "") == "content of c.md"
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/self/mounts"), reason="needs Linux's /proc")
+def test_files_that_the_kernel_makes_up(tmp_path: Path) -> None:
+    os.symlink("/proc/self/mounts", tmp_path / "mounts.txt")  # of size 0, and cannot be sought
+    os.symlink("/proc/self/mem", tmp_path / "memory.txt")  # opens, and cannot be read
+    result = loaded(tmp_path)
+    assert result.names == ["mounts.txt"]
+    assert result.reasons == {"memory.txt": "unreadable: Input/output error"}
+
+
 def test_total_bytes(tmp_path: Path) -> None:
     tree(tmp_path, "a.md", "b.md", **{"a.md": "12345", "b.md": "123"})
     (tmp_path / "c.png").write_bytes(b"x" * 100)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -54,13 +55,12 @@ def open_file(path: str, options: LoadOptions) -> Opened:
         head = file.read(HEAD)
         fmt = _format(head, named, options)
         if fmt.lines:
-            file.seek(0)
-            return Opened(fmt, digest(file), pieces=_pieces(path, is_gzip(head)))
-        size = file.seek(0, 2)
-        if size > options.max_bytes:
-            raise oversized(size, options.max_bytes)
-        file.seek(0)
-        data = file.read(options.max_bytes + 1)
+            content = digest(itertools.chain([head], chunks(file)))
+            return Opened(fmt, content, pieces=_pieces(path, is_gzip(head)))
+        told = os.fstat(file.fileno()).st_size
+        if told > options.max_bytes:
+            raise oversized(told, options.max_bytes)
+        data = head + file.read(max(0, options.max_bytes + 1 - len(head)))
     if len(data) > options.max_bytes:  # it grew in between, or did not tell its size
         raise oversized(len(data), options.max_bytes)
     return Opened(fmt, hashlib.sha256(data).hexdigest(), data=data)

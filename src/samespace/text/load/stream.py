@@ -28,10 +28,10 @@ def chunks(file: BinaryIO) -> Iterator[bytes]:
         yield piece
 
 
-def digest(file: BinaryIO) -> str:
+def digest(pieces: Iterable[bytes]) -> str:
     """Return the sha256 of all bytes, hexadecimal."""
     state = hashlib.sha256()
-    for piece in chunks(file):
+    for piece in pieces:
         state.update(piece)
     return state.hexdigest()
 
