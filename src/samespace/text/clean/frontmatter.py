@@ -84,6 +84,6 @@ def _scalar(text: str) -> Scalar:
         return _WORDS[text.lower()]
     if _INTEGER.match(text):
         return int(text)
-    if _FLOAT.match(text):
+    if _FLOAT.match(text) and str(float(text)) == text:  # 3.10 is a version
         return float(text)
     return text
