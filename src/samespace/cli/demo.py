@@ -14,7 +14,7 @@ from samespace.cli.write import open_or_create
 
 QUESTIONS = (
     "How do I find the longest matching part of two strings?",
-    "run a function in a separate process and get its result",
+    "start another program and read what it prints",
     "merge several sorted lists into one",
 )
 HITS = 3

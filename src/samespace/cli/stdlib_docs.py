@@ -38,10 +38,9 @@ def _document(module: str, path: Path) -> Document | None:
     except (OSError, SyntaxError, ValueError):
         return None
     page = _Page()
-    page.heading(module, 1)
     page.body(ast.get_docstring(tree, clean=False))
-    _sections(page, tree.body, module, 2)
-    if len(page.blocks) == 1:
+    _sections(page, tree.body, module, 1)
+    if not page.blocks:
         return None
     return Document(
         id=module,
@@ -60,9 +59,9 @@ def _sections(page: _Page, body: list[ast.stmt], path: str, level: int) -> None:
         doc = ast.get_docstring(node, clean=False)
         name = f"{path}.{node.name}"
         if doc:
-            page.heading(name + _signature(node), level)
+            page.heading(name + _signature(node), level, node.name)
             page.body(doc)
-        if isinstance(node, ast.ClassDef) and level < 4:
+        if isinstance(node, ast.ClassDef) and level < 3:
             _sections(page, node.body, name, level + 1)
 
 
@@ -80,8 +79,8 @@ class _Page:
         self.text = ""
         self.blocks: list[Block] = []
 
-    def heading(self, label: str, level: int) -> None:
-        self._append(label, Block(0, 0, "heading", level, label))
+    def heading(self, text: str, level: int, label: str) -> None:
+        self._append(text, Block(0, 0, "heading", level, label))
 
     def body(self, doc: str | None) -> None:
         for part in re.split(r"\n\s*\n", inspect.cleandoc(doc or "")):
