@@ -25,8 +25,8 @@ def chunk(document: Document, count: Count, recipe: Recipe) -> list[Chunk]:
 
     Each is an exact slice: `document.text[c.start:c.end] == c.text`. Without overlap they
     partition the text: white space belongs to the end of the chunk before it. (The one
-    exception: white space that exceeds the budget by itself lies in no chunk; its tokens are
-    counted in `dropped`.) A text of white space alone has no chunks.
+    exception: white space so long that the budget does not hold it and one character lies in
+    no chunk; its tokens are counted in `dropped`.) A text of white space alone has no chunks.
 
     `c.tokens` is `count([c.input])`, measured, and never exceeds `recipe.max_tokens`.
     `c.dropped` counts the tokens of the document that no chunk holds: what truncation cut off,

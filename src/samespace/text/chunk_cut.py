@@ -12,9 +12,6 @@ __all__ = ["cut"]
 
 Group = list[Piece]
 
-LONG_GAP = 8
-"""White space of this length is tried without before a text is cut any finer."""
-
 MARGIN = 1.02
 """Added to a measured weight where estimates fell short, so that a repair holds at once."""
 
@@ -104,13 +101,11 @@ def _too_heavy(job: Job, piece: Piece) -> bool:
 
 
 def _split(job: Job, piece: Piece) -> Group:
-    """Return finer parts of a piece, or the piece without its long white space."""
-    if piece.stop == piece.end and piece.first == piece.start:
-        first, stop = _core(job.text, piece)
-        if first - piece.start >= LONG_GAP or piece.end - stop >= LONG_GAP:
-            trimmed = _part(piece, piece.start, piece.end, piece.cut, piece.stage)
-            trimmed.first, trimmed.stop = first, stop
-            return [trimmed]
+    """Return finer parts of a piece, or the piece without white space that has no room."""
+    if piece.stop == piece.end and piece.first == piece.start and _gap_matters(job, piece):
+        trimmed = _part(piece, piece.start, piece.end, piece.cut, piece.stage)
+        trimmed.first, trimmed.stop = _core(job.text, piece)
+        return [trimmed]
     grain = max(1, int(piece.limit) // 8)
     stage = piece.stage
     while stage < job.last_stage:
@@ -124,6 +119,19 @@ def _split(job: Job, piece: Piece) -> Group:
             ]
     piece.stage = stage
     return [piece]
+
+
+def _gap_matters(job: Job, piece: Piece) -> bool:
+    """Return whether white space around a piece leaves no room for any text beside it.
+
+    That is so where it fills the room by itself, or where it stands by a last single character.
+    """
+    first, stop = _core(job.text, piece)
+    gaps = [job.text[piece.start : first], job.text[stop : piece.end]]
+    if piece.stage >= Stage.CLUSTERS:
+        return any(gaps)
+    long = [gap for gap in gaps if len(gap) >= piece.room]
+    return any(tokens >= piece.room for tokens in job.meter.nets(long))
 
 
 def _part(piece: Piece, start: int, end: int, kind: Cut, stage: Stage) -> Piece:
@@ -191,17 +199,19 @@ def _repair(job: Job, heavy: Iterable[tuple[Span, int]], done: list[Span]) -> li
 def _settle(job: Job, piece: Piece, done: list[Span]) -> list[Group]:
     """Deal with a piece that exceeds the budget and cannot be cut any finer."""
     first, stop = _core(job.text, piece)
-    if (first, stop) != (piece.first, piece.stop):
+    bare = Span(first, stop, piece.block, piece.opening)
+    total = job.meter.total(job.input(bare))
+    if total <= job.recipe.max_tokens:
         piece.first, piece.stop = first, stop
         return [[piece]]
-    span = _span([piece])
-    total = job.meter.total(job.input(span))
     if job.recipe.on_long != "truncate":
         part = job.text[first:stop]
         shown = part if len(part) <= 40 else part[:40] + "…"
         raise job.too_long(total, f"{shown!r} at {first}, which cannot be cut any further,")
+    piece.first, piece.stop = piece.start, piece.end
+    span = _span([piece])
     span.tokens = job.recipe.max_tokens
-    span.dropped = total - span.tokens
+    span.dropped = job.meter.total(job.input(span)) - span.tokens
     done.append(span)
     return []
 
