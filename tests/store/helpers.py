@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import os
+import signal
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -121,3 +125,28 @@ def fill(store: Any, *documents: tuple[Document, list[Chunk], list[bytes]]) -> N
 def found(reader: Any, candidates: Sequence[Any]) -> list[str]:
     """The chunk ids of candidates, in order."""
     return [stored.chunk.id for stored in reader.fetch([c.row for c in candidates])]
+
+
+def killed_after(seconds: float, work: Callable[[Callable[[], None]], None]) -> bool:
+    """Run `work` in a child process and kill it so long after it said that it is ready.
+
+    The child is a fork: it starts at once. Returns whether it was killed before its end.
+    """
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.close(reading)
+            work(lambda: os.close(writing))
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+    os.close(writing)
+    os.read(reading, 1)
+    os.close(reading)
+    time.sleep(seconds)
+    os.kill(child, signal.SIGKILL)
+    status = os.waitpid(child, 0)[1]
+    assert not os.WIFEXITED(status) or os.WEXITSTATUS(status) == 0, "the child failed"
+    return os.WIFSIGNALED(status)

@@ -8,6 +8,7 @@ the next `compact` finishes the database.
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import time
 
@@ -103,6 +104,9 @@ def _copy_vectors(shared: Shared, state: State, live: list[int]) -> list[_Batch]
             batches.append((first, len(block), writer.crc32))
             writer.sync()
             writer.confirm()
+    except BaseException:
+        shutil.rmtree(writer.folder, ignore_errors=True)
+        raise
     finally:
         writer.close()
     return batches

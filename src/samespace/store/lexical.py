@@ -198,11 +198,12 @@ class LexicalFolder:
             if base is not None:
                 self._link(base, path)
             self._write(path, base is None, rows, deleted)
-        except OSError:
-            raise
+            self._note(path, mark, {} if base is None else self._noted(base))
         except BaseException as error:
+            shutil.rmtree(path, ignore_errors=True)
+            if isinstance(error, OSError):
+                raise
             raise _unusable(error, path) from error
-        self._note(path, mark, {} if base is None else self._noted(base))
 
     def dead(self, mark: Mark) -> int:
         """Return how many deleted rows a generation still holds; they blur its statistics."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -133,6 +134,8 @@ class SegmentWriter:
         self.close()
         if committed is not None:
             self.committed = committed
+            with suppress(OSError):
+                trim(self.folder, committed, self.dimensions)
         self.rows = self.committed
         self.crc32 = 0
 
