@@ -6,15 +6,14 @@ import hashlib
 import json
 from collections.abc import Sequence
 
-from samespace.text.chunk_cut import cut
-from samespace.text.chunk_job import Job, Span
-from samespace.text.chunk_meter import Count
-from samespace.text.chunk_overlap import overlap
-from samespace.text.chunk_report import boundary_report
+from samespace.text.chunk.cut import cut
+from samespace.text.chunk.job import Job, Span
+from samespace.text.chunk.meter import Count
+from samespace.text.chunk.overlap import overlap
 from samespace.text.recipe import Recipe
 from samespace.types import Chunk, Document
 
-__all__ = ["Count", "boundary_report", "chunk"]
+__all__ = ["chunk"]
 
 LIKELY_WHOLE = 8
 """A text of at most this many characters per token of the budget is first tried as one chunk."""

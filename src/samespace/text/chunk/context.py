@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
-from samespace.text.chunk_meter import Meter
-from samespace.text.chunk_outline import Outline, normal
+from samespace.text.chunk.meter import Meter
+from samespace.text.chunk.outline import Outline, normal
 
 __all__ = ["SEPARATOR", "Context", "Contexts"]
 

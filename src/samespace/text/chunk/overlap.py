@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
-from samespace.text.chunk_job import Job, Span
-from samespace.text.chunk_pieces import Piece, Stage, finer
+from samespace.text.chunk.job import Job, Span
+from samespace.text.chunk.pieces import Piece, Stage, finer
 
 __all__ = ["overlap"]
 

@@ -13,8 +13,8 @@ import itertools
 from collections import Counter
 from collections.abc import Sequence
 
-from samespace.text.chunk_outline import Outline
-from samespace.text.chunk_pieces import NEVER, Cut, Piece
+from samespace.text.chunk.outline import Outline
+from samespace.text.chunk.pieces import NEVER, Cut, Piece
 
 __all__ = ["CRUMB", "glue", "join_small", "plan", "price_crossings"]
 

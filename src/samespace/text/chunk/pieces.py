@@ -7,7 +7,7 @@ from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from samespace.text.chunk_outline import Outline
+from samespace.text.chunk.outline import Outline
 from samespace.text.sentences import sentences
 from samespace.types import Block
 

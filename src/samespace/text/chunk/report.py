@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from samespace.text.chunk_outline import Outline
-from samespace.text.chunk_pieces import Cut, block_cuts
+from samespace.text.chunk.outline import Outline
+from samespace.text.chunk.pieces import Cut, block_cuts
 from samespace.types import Chunk, Document
 
 __all__ = ["boundary_report"]

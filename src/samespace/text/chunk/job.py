@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from samespace.errors import InputError, TooLong
-from samespace.text.chunk_context import Context, Contexts
-from samespace.text.chunk_meter import Count, Meter
-from samespace.text.chunk_outline import Outline, inside_clusters, normal
-from samespace.text.chunk_pieces import Piece, Stage
+from samespace.text.chunk.context import Context, Contexts
+from samespace.text.chunk.meter import Count, Meter
+from samespace.text.chunk.outline import Outline, inside_clusters, normal
+from samespace.text.chunk.pieces import Piece, Stage
 from samespace.text.recipe import Recipe
 from samespace.types import Document
 

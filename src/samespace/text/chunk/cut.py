@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from samespace.text.chunk_job import Job, Span
-from samespace.text.chunk_pieces import Cut, Piece, Stage, finer, pieces
-from samespace.text.chunk_plan import glue, join_small, plan, price_crossings
+from samespace.text.chunk.job import Job, Span
+from samespace.text.chunk.pieces import Cut, Piece, Stage, finer, pieces
+from samespace.text.chunk.plan import glue, join_small, plan, price_crossings
 
 __all__ = ["cut"]
 
