@@ -165,6 +165,21 @@ def test_the_same_file_twice_is_one_document(tmp_path: Path) -> None:
     assert (overlapping.names, overlapping.skips) == (["b.md"], [])
 
 
+def test_overlapping_folders_are_walked_once(tmp_path: Path) -> None:
+    tree(tmp_path, "a.md", "sub/b.md", "sub/deep/c.md")
+    result = loaded([tmp_path / "sub" / "deep", tmp_path / "sub", tmp_path, tmp_path])
+    assert result.names == ["c.md", "b.md", "a.md"]
+    assert result.skips == []
+
+
+def test_a_copy_of_what_is_broken_is_broken(tmp_path: Path) -> None:
+    for name in ("a.pdf", "b.pdf"):
+        (tmp_path / name).write_bytes(b"%PDF-1.4 broken")
+    reasons = loaded(tmp_path).reasons
+    assert reasons["a.pdf"] == reasons["b.pdf"]
+    assert reasons["a.pdf"].startswith("broken PDF file: ")
+
+
 def test_empty_files_are_empty_and_not_duplicates(tmp_path: Path) -> None:
     (tmp_path / "a.md").touch()
     (tmp_path / "b.md").touch()

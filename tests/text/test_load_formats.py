@@ -167,6 +167,12 @@ def test_pdf_pages_title_and_author(tmp_path: Path) -> None:
     assert document.metadata == {"pages": 2, "author": "P. Writer"}
 
 
+def test_a_word_divided_between_lines_keeps_its_hyphen(tmp_path: Path) -> None:
+    path = tmp_path / "a.pdf"
+    path.write_bytes(make_pdf("retrieval mech-) Tj 0 -14 Td (anisms of old"))
+    assert one(path).text == "retrieval mech-\r\nanisms of old"
+
+
 @pytest.mark.parametrize("title", ["untitled", "Microsoft Word - thesis.doc", "paper.dvi", " "])
 def test_pdf_titles_that_a_program_made_up_are_left_out(tmp_path: Path, title: str) -> None:
     path = tmp_path / "a.pdf"

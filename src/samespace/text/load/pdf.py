@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from typing import Any
 
@@ -9,6 +10,7 @@ from samespace.text.load.decode import scrub
 from samespace.text.load.outcome import Content, Rejected, brief, sensible_title
 from samespace.types import MetadataValue
 
+_DIVIDED = re.compile("\ufffe(?:\r\n)?")
 _LOCK = threading.Lock()  # PDFium may be called by one thread at a time
 
 
@@ -69,11 +71,19 @@ def _page(pdf: Any, index: int) -> tuple[str, str]:
         try:
             layer = page.get_textpage()
             try:
-                # A form feed within a page is a glyph without a letter; here it ends a page.
-                return scrub(str(layer.get_text_range())).replace("\f", " "), ""
+                return _plain(str(layer.get_text_range())), ""
             finally:
                 layer.close()
         finally:
             page.close()
     except Exception as error:  # one bad page does not spoil the others
         return "", f"broken page: {brief(error)}"
+
+
+def _plain(text: str) -> str:
+    """Undo what PDFium makes of a page's text.
+
+    It takes out the hyphen and the break of a divided word and puts U+FFFE there. A form feed
+    within a page is a glyph without a letter; here it ends a page.
+    """
+    return scrub(_DIVIDED.sub("-\r\n", text).replace("\f", " "))
