@@ -19,9 +19,9 @@ __all__ = ["Job", "Span"]
 
 @dataclass(slots=True)
 class Span:
-    """A chunk to be: text[start:end], what it starts with, and the pieces it is made of.
+    """A chunk to be: text[start:end], the block it starts in, and the pieces it is made of.
 
-    `origin` and `limit` are the span before white space that exceeds the budget was left out.
+    `opening` says whether it starts with the heading that this block is.
     """
 
     start: int

@@ -21,21 +21,22 @@ __all__ = ["CRUMB", "glue", "join_small", "plan", "price_crossings"]
 CRUMB = 0.15
 """The part of the budget below which a chunk is too small to stand alone."""
 
+# Chosen so that one more cut of the better kind beats one cut less of the worse kind.
 PRICES = {
     Cut.SECTION: 0.0,
     Cut.BLOCK: 0.15,
-    Cut.ITEM: 0.4,
-    Cut.LEAD: 0.5,
-    Cut.SENTENCE: 0.6,
-    Cut.LINE: 0.7,
-    Cut.CLAUSE: 1.0,
-    Cut.WORD: 1.5,
-    Cut.PART: 2.5,
-    Cut.CLUSTER: 4.0,
-    Cut.POINT: 10.0,
+    Cut.ITEM: 0.6,
+    Cut.LEAD: 0.7,
+    Cut.SENTENCE: 1.0,
+    Cut.LINE: 1.2,
+    Cut.CLAUSE: 1.8,
+    Cut.WORD: 3.5,
+    Cut.PART: 6.0,
+    Cut.CLUSTER: 9.0,
+    Cut.POINT: 20.0,
 }
 CRUMB_PRICE = 1.0
-GLUE_PRICE = 50.0  # a heading without its body
+GLUE_PRICE = 100.0  # a heading without its body
 SIBLING_PRICE = 0.4  # sibling sections in one chunk: less than the least that merging two saves
 TOP_PRICE = 2.2  # the same for top sections: more than merging saves, save of two crumbs
 TORN_PRICE = 1.2  # a section kept together with another without being whole
