@@ -356,7 +356,7 @@ class Collection:
                     id
                     for id, origin in before.origins()
                     if id not in seen.ids
-                    and origin not in seen.kept_origins
+                    and not seen.keeps(origin)
                     and (in_scope(origin, paths) if documents is None else not origin)
                 ]
                 report.removed = writer.delete(gone)

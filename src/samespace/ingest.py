@@ -79,6 +79,15 @@ class Seen:
     ids: set[str]
     kept_origins: set[str]
 
+    def keeps(self, origin: str) -> bool:
+        """Say whether a file, or a folder above it, is there although it was not read."""
+        while origin:
+            if origin in self.kept_origins:
+                return True
+            above = os.path.dirname(origin)
+            origin = above if above != origin else ""
+        return False
+
 
 @dataclass(frozen=True)
 class Prepared:
