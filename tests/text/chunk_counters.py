@@ -48,7 +48,9 @@ def unigram() -> Count:
     """A small Unigram model over whole words and their spaces, with a prompt."""
     tokenizer = Tokenizer(models.Unigram())
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    trainer = trainers.UnigramTrainer(vocab_size=200, unk_token="<unk>", special_tokens=["<unk>"])
+    trainer = trainers.UnigramTrainer(
+        vocab_size=200, unk_token="<unk>", special_tokens=["<unk>"], show_progress=False
+    )
     tokenizer.train_from_iterator(SENTENCES, trainer)
     return _counter(tokenizer)
 
