@@ -15,7 +15,7 @@ from samespace.types import Chunk, Document
 
 __all__ = ["chunk"]
 
-LIKELY_WHOLE = 8
+LIKELY_WHOLE = 5
 """A text of at most this many characters per token of the budget is first tried as one chunk."""
 
 
