@@ -15,7 +15,10 @@ from hypothesis import strategies as st
 from samespace.errors import FilterError
 from samespace.store import where
 from samespace.store.schema import migrate
-from samespace.store.where import (
+from samespace.store.where import parse
+from samespace.store.where_sql import metadata_rows, to_sql
+from samespace.store.where_tree import (
+    BUILT_IN,
     And,
     Compare,
     Contains,
@@ -26,9 +29,7 @@ from samespace.store.where import (
     Not,
     Or,
     StartsWith,
-    parse,
 )
-from samespace.store.where_sql import metadata_rows, to_sql
 
 MISSING = object()
 
@@ -104,7 +105,7 @@ def written(node: Node, quote: str) -> str:
 
     def name(field: Field) -> str:
         shadowed = not field.built_in and (
-            field.name in where.BUILT_IN or field.name.startswith("metadata.")
+            field.name in BUILT_IN or field.name.startswith("metadata.")
         )
         full = "metadata." + field.name if shadowed else field.name
         return "`" + full.replace("`", "``") + "`"
@@ -149,7 +150,7 @@ metadata = st.dictionaries(names, scalars | st.lists(scalars, max_size=3).map(tu
 documents = st.fixed_dictionaries(
     {"source": strings, "title": strings, "media": strings, "metadata": metadata}
 )
-fields = st.sampled_from([Field(name, True) for name in where.BUILT_IN]) | names.map(
+fields = st.sampled_from([Field(name, True) for name in BUILT_IN]) | names.map(
     lambda name: Field(name, False)
 )
 ordered = st.builds(Compare, fields, st.sampled_from(["<", "<=", ">", ">="]), strings | numbers)

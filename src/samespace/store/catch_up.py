@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 
-from samespace.store.lexical import LexicalFolder, Unusable
+from samespace.store.bm25 import Unusable
+from samespace.store.lexical import LexicalFolder
 from samespace.store.schema import Mark, State, publish_mark, read_state
 
 CATCH_UP_CHUNKS = 10_000

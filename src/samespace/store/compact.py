@@ -15,9 +15,9 @@ import time
 import numpy as np
 
 from samespace.errors import CollectionLocked, WriteFailed
+from samespace.store.bm25 import Unusable
 from samespace.store.catch_up import build_next
 from samespace.store.faults import guarded
-from samespace.store.lexical import Unusable
 from samespace.store.schema import State, connect, publish_mark, raise_change, read_state
 from samespace.store.segments import SegmentWriter, bytes_below, trim
 from samespace.store.shared import Shared

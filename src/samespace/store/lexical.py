@@ -16,120 +16,18 @@ import os
 import shutil
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from samespace.store.analysis import analysis_id, analyzer, prepare_query, prepare_text
+from samespace.store.analysis import analysis_id
+from samespace.store.bm25 import Analysis, Unusable, View, index_document, index_schema, unusable
 from samespace.store.schema import Mark
 from samespace.store.segments import sync_folder
 
-if TYPE_CHECKING:
-    import tantivy
-
 FILES = "files.json"
 HEAP_BYTES = 64_000_000
-SMALL_HEAP_BYTES = 15_000_000
-
-Scored = tuple[float, int]
-"""A BM25 score and a chunk's row."""
-
 
 _Files = dict[str, tuple[int, int, int]]
 """Of each file its size in bytes, its time of change in nanoseconds, its CRC-32."""
-
-
-class Unusable(Exception):
-    """An index that is missing, damaged, or not this collection's. Never leaves the store."""
-
-
-@dataclass(frozen=True)
-class Analysis:
-    """A language's analyzer, made once."""
-
-    language: str
-    analyzer: tantivy.TextAnalyzer
-
-    @classmethod
-    def of(cls, language: str) -> Analysis:
-        """Make the analyzer of a language."""
-        return cls(language, analyzer(language))
-
-    def terms(self, query: str) -> list[str]:
-        """Return the distinct terms of a query, in order."""
-        return list(dict.fromkeys(self.analyzer.analyze(prepare_query(query))))
-
-
-class View:
-    """One opened index, in a folder or in memory."""
-
-    def __init__(self, index: tantivy.Index) -> None:
-        index.config_reader("manual")
-        self.searcher = index.searcher()
-        self.schema = index.schema
-        self.documents = self.searcher.num_docs
-
-    def search(self, terms: Sequence[str], limit: int, only: Sequence[int] | None) -> list[Scored]:
-        """Return the `limit` best rows by BM25, best first; `only` restricts to some rows.
-
-        Raises:
-            Unusable: the index turned out to be damaged.
-        """
-        try:
-            return self._search(terms, limit, only)
-        except BaseException as error:
-            raise _unusable(error, "searching") from error
-
-    def _search(self, terms: Sequence[str], limit: int, only: Sequence[int] | None) -> list[Scored]:
-        import tantivy
-
-        limit = min(limit, self.documents)
-        if not limit:
-            return []
-        either = tantivy.Query.boolean_query(
-            [
-                (
-                    tantivy.Occur.Should,
-                    tantivy.Query.term_query(self.schema, "text", term, index_option="freq"),
-                )
-                for term in terms
-            ]
-        )
-        if only is not None:
-            chosen = tantivy.Query.term_set_query(self.schema, "row", list(only))
-            must = tantivy.Occur.Must
-            either = tantivy.Query.boolean_query(
-                [(must, either), (must, tantivy.Query.const_score_query(chosen, 0.0))]
-            )
-        hits = self.searcher.search(either, limit, count=False).hits
-        rows = self.searcher.fast_field_values("row", [address for _, address in hits])
-        return [(float(hit[0]), int(row or 0)) for hit, row in zip(hits, rows, strict=True)]
-
-
-class Memory:
-    """An index in memory of the rows that the one on disk has not seen yet."""
-
-    def __init__(self, analysis: Analysis, base: Mark) -> None:
-        import tantivy
-
-        self.base = base
-        self.change = 0
-        self.seen = base.row
-        self._index = tantivy.Index(_schema())
-        self._index.register_tokenizer("samespace", analysis.analyzer)
-        self.view = View(self._index)
-
-    def extend(self, rows: Iterable[tuple[int, str]], change: int) -> None:
-        """Add rows beyond `seen`, in ascending order, as they are at a change of the store."""
-        self.change = change
-        writer = self._index.writer(SMALL_HEAP_BYTES, 1)
-        for row, text in rows:
-            writer.add_document(_document(row, text))
-            self.seen = row
-        writer.commit()
-        writer.wait_merging_threads()
-        self._index.reload()
-        self.view = View(self._index)
 
 
 class LexicalFolder:
@@ -167,7 +65,7 @@ class LexicalFolder:
         except Unusable:
             raise
         except BaseException as error:
-            raise _unusable(error, path) from error
+            raise unusable(error, path) from error
 
     def build(
         self,
@@ -203,7 +101,7 @@ class LexicalFolder:
             shutil.rmtree(path, ignore_errors=True)
             if isinstance(error, OSError):
                 raise
-            raise _unusable(error, path) from error
+            raise unusable(error, path) from error
 
     def dead(self, mark: Mark) -> int:
         """Return how many deleted rows a generation still holds; they blur its statistics."""
@@ -212,7 +110,7 @@ class LexicalFolder:
             deletes = [segment.get("deletes") for segment in meta["segments"]]
             return sum(int(found["num_deleted_docs"]) for found in deletes if found)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise _unusable(error, self.path(mark.generation)) from error
+            raise unusable(error, self.path(mark.generation)) from error
 
     def sweep(self, *keep: int) -> None:
         """Remove all generations but these; what another process still holds goes next time."""
@@ -261,7 +159,11 @@ class LexicalFolder:
     ) -> None:
         import tantivy
 
-        index = tantivy.Index(_schema(), path=str(path)) if empty else tantivy.Index.open(str(path))
+        index = (
+            tantivy.Index(index_schema(), path=str(path))
+            if empty
+            else tantivy.Index.open(str(path))
+        )
         index.config_reader("manual")
         index.register_tokenizer("samespace", self.analysis.analyzer)
         # One thread: its rows lie in order, and the same rows always give the same index.
@@ -271,7 +173,7 @@ class LexicalFolder:
             gone = tantivy.Query.term_set_query(index.schema, "row", list(deleted))
             writer.delete_documents_by_query(gone)
         for row, text in rows:
-            writer.add_document(_document(row, text))
+            writer.add_document(index_document(row, text))
         writer.commit()
         writer.wait_merging_threads()
 
@@ -297,31 +199,6 @@ class LexicalFolder:
             os.fsync(handle.fileno())
         sync_folder(path)
         sync_folder(self.folder)
-
-
-def _schema() -> tantivy.Schema:
-    import tantivy
-
-    builder = tantivy.SchemaBuilder()
-    builder.add_unsigned_field("row", indexed=True, fast=True)
-    builder.add_text_field("text", tokenizer_name="samespace", index_option="freq")
-    return builder.build()
-
-
-def _document(row: int, text: str) -> tantivy.Document:
-    import tantivy
-
-    document = tantivy.Document()
-    document.add_unsigned("row", row)
-    document.add_text("text", prepare_text(text))
-    return document
-
-
-def _unusable(error: BaseException, path: object) -> BaseException:
-    """Tantivy raises ValueError for most damage, and panics, which is a BaseException, for some."""
-    if isinstance(error, Exception) or type(error).__name__ == "PanicException":
-        return Unusable(f"{path}: {error}")
-    return error
 
 
 def _crc32(path: Path) -> int:

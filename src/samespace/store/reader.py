@@ -11,15 +11,16 @@ import numpy as np
 from samespace.errors import InputError
 from samespace.space import FloatArray, Metric, Vectors
 from samespace.store.base import Candidate, StoredChunk
+from samespace.store.bm25 import Unusable, View
 from samespace.store.catch_up import CATCH_UP_CHUNKS, chunk_texts
 from samespace.store.faults import guarded
-from samespace.store.lexical import Unusable, View
 from samespace.store.lookups import Lookups
 from samespace.store.rows import STORED_CHUNK, stored_chunk
 from samespace.store.schema import NO_INDEX
 from samespace.store.shared import Rows, Selection, Shared, logger
-from samespace.store.where import Node, parse
+from samespace.store.where import parse
 from samespace.store.where_sql import to_sql
+from samespace.store.where_tree import Node
 from samespace.vectors.exact import top_k
 
 _SPARE = 16
@@ -266,25 +267,24 @@ class EmbeddedReader(Lookups):
             )
         ]
         if len(numbers) <= _FEW_DOCUMENTS:
-            pairs = self._connection.execute(
-                "SELECT c.row, v.row FROM chunks c JOIN vectors v ON v.space = ? AND "
-                f"v.hash = c.hash WHERE c.document {_IN_ROWS} ORDER BY c.row",
-                (self._state.space, _numbers(numbers)),
-            ).fetchall()
-            table = np.asarray(pairs, np.int64).reshape(-1, 2)
-            return Selection(table[:, 0].copy(), table[:, 1].copy())
-        documents, chunks, vectors = self._shared.row_map(self._state.change, self._read_row_map)
+            table = self._sorted_by_chunk(f"WHERE c.document {_IN_ROWS}", _numbers(numbers))
+            return Selection(table[:, 1].copy(), table[:, 2].copy())
+        documents, chunks, vectors = self._shared.row_map(
+            self._state.change, lambda: tuple(self._sorted_by_chunk("").T.copy())
+        )
         accepted = np.isin(documents, np.asarray(numbers, np.int64))
         return Selection(chunks[accepted], vectors[accepted])
 
-    def _read_row_map(self) -> tuple[Rows, Rows, Rows]:
+    def _sorted_by_chunk(self, condition: str, *values: str) -> Rows:
+        """Return document number, chunk row and vector row of chunks: shape (n, 3)."""
+        # CROSS JOIN makes SQLite begin with the chunks, of which it reads the index alone.
         triples = self._connection.execute(
-            "SELECT c.document, c.row, v.row FROM chunks c JOIN vectors v ON v.space = ? AND "
-            "v.hash = c.hash ORDER BY c.row",
-            (self._state.space,),
+            "SELECT c.document, c.row, v.row FROM chunks c INDEXED BY chunks_document "
+            f"CROSS JOIN vectors v ON v.space = ? AND v.hash = c.hash {condition}",
+            (self._state.space, *values),
         ).fetchall()
         table = np.asarray(triples, np.int64).reshape(-1, 3)
-        return table[:, 0].copy(), table[:, 1].copy(), table[:, 2].copy()
+        return table[np.argsort(table[:, 1])]
 
 
 def _require_k(k: int) -> None:

@@ -67,7 +67,7 @@ CREATE TABLE chunks (
     parent TEXT,
     hash BLOB NOT NULL
 );
-CREATE UNIQUE INDEX chunks_document ON chunks (document, position);
+CREATE INDEX chunks_document ON chunks (document, position, hash);
 CREATE INDEX chunks_hash ON chunks (hash);
 
 CREATE TABLE metadata (

@@ -22,9 +22,10 @@ from filelock import BaseFileLock, FileLock, Timeout
 
 from samespace.errors import CollectionDamaged, CollectionLocked, InputError, StoreError
 from samespace.store.base import Header
+from samespace.store.bm25 import Analysis, Memory, Unusable, View
 from samespace.store.catch_up import catch_up
 from samespace.store.faults import fault, guarded
-from samespace.store.lexical import Analysis, LexicalFolder, Memory, Unusable, View
+from samespace.store.lexical import LexicalFolder
 from samespace.store.schema import DATABASE, Mark, State, connect, read_state
 from samespace.store.segments import Mapped
 
@@ -69,7 +70,7 @@ class Shared:
         self._lexical: LexicalFolder | None = None
         self._view: tuple[Mark, View] | None = None
         self._memory: Memory | None = None
-        self._row_map: tuple[int, tuple[Rows, Rows, Rows]] | None = None
+        self._row_map: tuple[int, tuple[Rows, ...]] | None = None
         self._selections: OrderedDict[tuple[int, str], Selection] = OrderedDict()
 
     def take(self) -> sqlite3.Connection:
@@ -191,9 +192,7 @@ class Shared:
                     self._selections.popitem(last=False)
         return found
 
-    def row_map(
-        self, change: int, make: Callable[[], tuple[Rows, Rows, Rows]]
-    ) -> tuple[Rows, Rows, Rows]:
+    def row_map(self, change: int, make: Callable[[], tuple[Rows, ...]]) -> tuple[Rows, ...]:
         """Return document number, chunk row and vector row of all chunks at a change."""
         with self._lock:
             if self._row_map is None or self._row_map[0] != change:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from samespace.errors import InputError
-from samespace.store.where import (
+from samespace.store.where_tree import (
     And,
     Compare,
     Contains,

@@ -12,9 +12,9 @@ from filelock import BaseFileLock
 
 from samespace.errors import DocumentNotFound, InputError, StoreError
 from samespace.space import Vectors
+from samespace.store.bm25 import Unusable
 from samespace.store.catch_up import CATCH_UP_CHUNKS, catch_up
 from samespace.store.faults import fault, guarded
-from samespace.store.lexical import Unusable
 from samespace.store.lookups import BATCH, Lookups
 from samespace.store.rows import (
     CHUNK_COLUMNS,
