@@ -112,6 +112,7 @@ class Memory:
 
 
 def index_schema() -> tantivy.Schema:
+    """Return the fields of the index: the chunk's row, and its text, of which only terms stay."""
     import tantivy
 
     builder = tantivy.SchemaBuilder()
@@ -121,6 +122,7 @@ def index_schema() -> tantivy.Schema:
 
 
 def index_document(row: int, text: str) -> tantivy.Document:
+    """Return what is added to the index for one chunk."""
     import tantivy
 
     document = tantivy.Document()
@@ -130,7 +132,10 @@ def index_document(row: int, text: str) -> tantivy.Document:
 
 
 def unusable(error: BaseException, path: object) -> BaseException:
-    """Tantivy raises ValueError for most damage, and panics, which is a BaseException, for some."""
+    """Return the error as Unusable, unless it is an interrupt.
+
+    Tantivy raises ValueError for most damage, and for some it panics: a BaseException.
+    """
     if isinstance(error, Exception) or type(error).__name__ == "PanicException":
         return Unusable(f"{path}: {error}")
     return error
