@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 # docutils searches each opening mark's end to the end of the paragraph, which no paragraph of
 # people's makes long and a hostile one makes quadratic.
 _LONG_PARAGRAPH = 50_000
+# Each directive and each literal block copies the lines that are still to come.
+_COPIED_LINES = 300_000_000
 _ADMONITIONS = frozenset("attention caution danger error hint important note tip warning".split())
 _SKIPPED = frozenset("target pending raw docinfo decoration meta colspec".split())
 _ERROR = 3
@@ -33,7 +35,7 @@ def read_rst(text: str) -> Content:
 
 
 def _read(text: str) -> Content:
-    if any(len(part) > _LONG_PARAGRAPH for part in text.split("\n\n")):
+    if _hostile(text):
         return read_plain(text)
     from samespace.text.clean.rst_parser import parse
 
@@ -49,10 +51,18 @@ def _read(text: str) -> Content:
     return reader.builder.finish()
 
 
+def _hostile(text: str) -> bool:
+    copies = text.count("::") + text.count("\n.. ")
+    return copies * text.count("\n") > _COPIED_LINES or any(
+        len(part) > _LONG_PARAGRAPH for part in text.split("\n\n")
+    )
+
+
 class _Reader:
     def __init__(self, document: nodes.document) -> None:
         self.builder = Builder()
         self.level = 0
+        self.prefix = ""  # the name of an admonition, for its first paragraph
         self.substitutions = {
             name.lower(): node for name, node in document.substitution_defs.items()
         }
@@ -71,10 +81,12 @@ class _Reader:
             method(node)
         elif name in _ADMONITIONS:
             builder.flush()
-            builder.text(f"{name.capitalize()}: ")
+            self.prefix = f"{name.capitalize()}: "
             self.blocks(node)
         elif name in ("paragraph", "rubric", "caption", "attribution", "term", "field_name"):
             builder.flush()
+            builder.text(self.prefix)
+            self.prefix = ""
             self.inline(node)
             builder.flush()
         elif name in ("literal_block", "doctest_block", "math_block"):

@@ -97,7 +97,7 @@ class _Words:
         self.nested_sm_kwargs = {"state_classes": _state_classes(), "initial_state": "Body"}
 
     def run_directive(
-        self, directive: Any, match: Any, type_name: str, **option_presets: Any
+        self, directive: Any, match: Any, type_name: str, option_presets: dict[str, Any]
     ) -> tuple[list[nodes.Node], bool]:
         name = type_name.lower()
         if name in DROPPED:
@@ -105,7 +105,7 @@ class _Words:
         elif name in _CODE:
             directive = _Code
         result: tuple[list[nodes.Node], bool] = super().run_directive(  # type: ignore[misc]
-            directive, match, type_name, **option_presets
+            directive, match, type_name, option_presets
         )
         return result
 
@@ -113,7 +113,7 @@ class _Words:
         line: str = self.state_machine.line  # type: ignore[attr-defined]
         match = re.match(rf"\.\.[ ]+{re.escape(type_name)}[ ]?::(?:[ ]+|$)", line)
         if match is not None:
-            return self.run_directive(_Unknown, match, type_name)
+            return self.run_directive(_Unknown, match, type_name, {})
         result: tuple[list[nodes.Node], bool] = super().unknown_directive(  # type: ignore[misc]
             type_name
         )
