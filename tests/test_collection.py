@@ -319,3 +319,12 @@ def test_create_refuses_what_is_there(kb: Path, tmp_path: Path) -> None:
         Collection.create(kb, HashEmbedder())
     with pytest.raises(InputError, match="window"):
         Collection.create(tmp_path / "other", HashEmbedder(max_tokens=64), max_tokens=65)
+
+
+def test_a_document_that_is_only_a_title_can_be_found(kb: Path) -> None:
+    with Collection.create(kb, HashEmbedder()) as collection:
+        report = collection.add([CATS, Document(id="bare", title="On sorting by address", text="")])
+        assert (report.added, report.failed) == (2, [])
+        hit = collection.search("sorting by address", 1)[0]
+        assert (hit.chunk.document, hit.chunk.text) == ("bare", "On sorting by address")
+        assert hit.chunk.context == ""

@@ -9,6 +9,7 @@ the next run embeds only the rest.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import threading
@@ -25,7 +26,7 @@ from samespace.text.chunk import Count, chunk
 from samespace.text.clean import clean
 from samespace.text.load import FileEnd
 from samespace.text.recipe import Recipe
-from samespace.types import Chunk, Document, Skip
+from samespace.types import Block, Chunk, Document, Skip
 
 Item = Document | Skip | FileEnd
 
@@ -227,7 +228,7 @@ def _prepare(
         yield _Unchanged(item)
         return
     try:
-        cleaned = clean(item)
+        cleaned = _with_text(clean(item))
         chunks = chunk(cleaned, count, recipe)
     except SamespaceError as error:
         yield Skip(item.source or item.id, str(error), item.origin)
@@ -237,6 +238,15 @@ def _prepare(
         return
     hashes = [input_hash(piece.input) for piece in chunks]
     yield Prepared(cleaned, chunks, hashes, is_new=known is None)
+
+
+def _with_text(document: Document) -> Document:
+    """Return a document that has only a title with the title as its text: it can be found."""
+    title = document.title
+    if document.text or not title:
+        return document
+    heading = Block(0, len(title), "heading", 1, title)
+    return dataclasses.replace(document, text=title, blocks=(heading,))
 
 
 def _weight(item: _Queued) -> int:

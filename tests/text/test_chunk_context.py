@@ -69,7 +69,8 @@ def test_a_long_title_is_cut_between_words_and_counted_once() -> None:
     chunks = chunk(document, characters, Recipe(200))
     context = chunks[0].context
     assert title.startswith(context + " ")
-    assert 30 < len(context) <= 198 // 4
+    assert 198 // 4 < len(context) <= 198 // 2
+    assert all(len(c.context) <= 198 // 2 for c in chunks)
     assert chunks[0].dropped == len(title) - len(context)
     assert sum(c.dropped for c in chunks[1:]) == 0
 
@@ -88,14 +89,24 @@ def test_a_title_cut_in_some_contexts_only_is_not_lost() -> None:
     assert sum(c.dropped for c in chunks) == 0
 
 
-def test_context_takes_at_most_a_quarter() -> None:
+def test_context_takes_at_most_a_quarter_and_half_where_the_document_begins() -> None:
     for words in (1, 5, 20, 100):
         for label in ("Short", "long heading " * 20):
             document = build(
                 ("heading", label, 1), ("paragraph", prose(100)), title="title " * words
             )
             for c in cut(document):
-                assert count([c.context + "\n"])[0] - 2 <= 62 // 4
+                limit = 62 // 2 if c.start < document.blocks[0].end else 62 // 4
+                assert count([c.context + "\n"])[0] - 2 <= limit
+
+
+def test_a_long_title_is_embedded_whole_at_the_beginning() -> None:
+    title = " ".join(f"word{n}" for n in range(12))
+    document = build(("paragraph", "Short."), ("paragraph", prose(200)), title=title)
+    chunks = chunk(document, characters, Recipe(198))
+    assert chunks[0].context == title
+    assert chunks[-1].context != title
+    assert sum(c.dropped for c in chunks) == 0
 
 
 def test_a_title_of_one_giant_word_leaves_the_text() -> None:

@@ -1,4 +1,8 @@
-"""The context of a chunk: title and heading path, within a quarter of the budget."""
+"""The context of a chunk: title and heading path, within a quarter of the budget.
+
+The chunk that a document begins with may spend half of it, so that a long title is embedded
+whole at least once: a title need not occur in the text.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ __all__ = ["SEPARATOR", "Context", "Contexts"]
 SEPARATOR = " > "
 NEWLINE = "\n"  # what Chunk.input puts between context and text
 
-Key = tuple[str, tuple[str, ...]]
+Key = tuple[str, tuple[str, ...], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +52,22 @@ class _Draft:
 class Contexts:
     """The contexts of one document's chunks, each measured once.
 
-    A context longer than `limit` tokens loses its outer headings first, then the end of the
-    title, last the end of the innermost heading; cuts lie between words.
+    A context longer than its limit loses its outer headings first, then the end of the title,
+    last the end of the innermost heading; cuts lie between words.
+
+    Args:
+        available: tokens for context and text together.
     """
 
     def __init__(
-        self, outline: Outline, title: str, meter: Meter, limit: int, enabled: bool
+        self, outline: Outline, title: str, meter: Meter, available: int, enabled: bool
     ) -> None:
         self._outline = outline
         self._title = normal(title)
         self._meter = meter
-        self._limit = limit
+        self._available = available
         self._enabled = enabled
-        self._known: dict[Key, Context] = {("", ()): NONE}
+        self._known: dict[Key, Context] = {("", (), first): NONE for first in (False, True)}
 
     def prepare(self) -> None:
         """Measure, in few calls, the contexts that chunks of this document can start with."""
@@ -89,7 +96,7 @@ class Contexts:
             heading = label
             path = path[:-1] if label else path
         shown = bool(self._title) and self._title.casefold() != normal(heading).casefold()
-        return (self._title if shown else "", path)
+        return (self._title if shown else "", path, block == 0)
 
     def _fit(self, keys: Iterable[Key]) -> None:
         """Shorten the contexts of the keys until each is within the limit."""
@@ -99,21 +106,22 @@ class Contexts:
             self._meter.ask(text + NEWLINE for text in texts.values() if text)
             for key, text in texts.items():
                 tokens = self._meter.net(text + NEWLINE) if text else 0
-                if tokens <= self._limit:
+                limit = self._available // (2 if key[2] else 4)
+                if tokens <= limit:
                     draft = drafts.pop(key)
                     self._known[key] = Context(text, tokens, self._lost(key[0], draft.title))
                 else:
-                    self._shorten(drafts[key])
+                    self._shorten(drafts[key], limit)
 
-    def _shorten(self, draft: _Draft) -> None:
+    def _shorten(self, draft: _Draft, limit: int) -> None:
         """Take the next step: an outer heading, the end of the title, the end of the heading."""
         if len(draft.path) > 1:
             del draft.path[0]
         elif draft.title:
             rest = self._meter.net(SEPARATOR + draft.path[0]) if draft.path else 0
-            draft.title = self._cut(draft.title, self._limit - rest)
+            draft.title = self._cut(draft.title, limit - rest)
         else:
-            draft.path = [label for label in [self._cut(draft.path[0], self._limit)] if label]
+            draft.path = [label for label in [self._cut(draft.path[0], limit)] if label]
 
     def _cut(self, label: str, limit: int) -> str:
         """Return the longest beginning of whole words that seems to fit; never all of it."""

@@ -56,9 +56,9 @@ class Job:
 
     @cached_property
     def contexts(self) -> Contexts:
-        """The contexts of the chunks, each at most a quarter of what is available."""
+        """The contexts of the chunks."""
         return Contexts(
-            self.outline, self.document.title, self.meter, self.available // 4, self.recipe.context
+            self.outline, self.document.title, self.meter, self.available, self.recipe.context
         )
 
     @cached_property
