@@ -73,6 +73,8 @@ class _Reader:
         elif line.startswith("|==="):
             self._table()
         elif line.startswith("//"):
+            if line == "//-":
+                self._close_lists()
             self._drop("comment", line)
         elif _ATTRIBUTE.match(line) and self.blank:
             self._drop("attribute", line)
@@ -170,6 +172,7 @@ class _Reader:
             for line in group:
                 before, *cells = line.split("|")
                 if by_line and cells:
+                    builder.close_cell()
                     builder.open_row()
                 if before.strip() and not cells:
                     builder.text(" " + plain(before))
@@ -226,7 +229,9 @@ class _Reader:
                 return
             if not indent and not self.continues and not self.term:
                 self._close_lists()
-            literal = indent and not self.term and (not self.open or indent >= _DEEP or "\t" in line)
+            literal = (
+                indent and not self.term and (not self.open or indent >= _DEEP or "\t" in line)
+            )
             if literal or self.style in _VERBATIM:
                 self._literal(line)
                 return

@@ -35,9 +35,13 @@ _MANUAL = re.compile(r"link(?:git|:git):([\w.-]{1,100})\[(\d?)\]")
 _ANCHOR = re.compile(r"\[\[[^\]]{1,200}\]\]|(?<!\w)\[#[^\]]{1,200}\](?=\S)")
 _CROSS = re.compile(r"<<#?([^<>,]{1,200})(?:,([^<>]{1,500}))?>>")
 _XREF = re.compile(r"xref:([^\s\[]{1,500})\[([^\]]{0,500})\]")
-_LINK = re.compile(r"(?:link:|(?=(?:https?|ftp|mailto|irc):))([^\s\[\]<>]{1,500})\[([^\]]{0,500})\]")
+_LINK = re.compile(
+    r"(?:link:|(?=(?:https?|ftp|mailto|irc):))([^\s\[\]<>]{1,500})\[([^\]]{0,500})\]"
+)
 _FOOTNOTE = re.compile(r"footnote(?:ref)?:(?:[\w-]{0,50})\[([^\]]{0,2000})\]")
-_MACRO = re.compile(r"(?:image|icon|kbd|btn|menu|stem|pass|anchor):[^\s\[]{0,200}\[([^\]]{0,500})\]")
+_MACRO = re.compile(
+    r"(?:image|icon|kbd|btn|menu|stem|pass|anchor):[^\s\[]{0,200}\[([^\]]{0,500})\]"
+)
 _STRONG = re.compile(
     r"(\*\*|__|##)(?=\S)([^*_#\n]{1,500})(?<=\S)\1|(?<![\w*_\\])([*_#])(?=[^\s*_#])"
     r"([^*\n]{1,500}?)(?<=\S)\3(?![\w*_])"

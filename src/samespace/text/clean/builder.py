@@ -70,10 +70,7 @@ class Builder:
             return
         raw = "".join(self._inline)
         self._inline.clear()
-        if _BREAK in raw:
-            text = "\n".join(filter(None, map(fold, raw.split(_BREAK))))
-        else:
-            text = fold(raw)
+        text = "\n".join(filter(None, map(fold, raw.split(_BREAK))))
         if not text:
             return
         if self._cell is not None:
@@ -107,18 +104,22 @@ class Builder:
             self._add(Piece("code", code))
 
     def open_quote(self) -> None:
+        """Begin a quote; its paragraphs are blocks of their own."""
         self.flush()
         self._quotes += 1
 
     def close_quote(self) -> None:
+        """End the innermost quote."""
         self.flush()
         self._quotes = max(0, self._quotes - 1)
 
     def open_list(self, kind: ListKind, start: int = 1) -> None:
+        """Begin a list, inside of the open item if there is one."""
         self.flush()
         self._lists.append(_List(kind, start))
 
     def close_list(self) -> None:
+        """End the innermost list."""
         self.flush()
         if self._lists:
             self._terms_alone(len(self._lists) - 1)
@@ -127,6 +128,7 @@ class Builder:
             self._break_list()
 
     def open_item(self, number: int | None = None) -> None:
+        """Begin an item; `number` overrides the count."""
         self.flush()
         if not self._lists:
             return
@@ -137,40 +139,48 @@ class Builder:
         current.number += 1
 
     def close_item(self) -> None:
+        """End the item."""
         self.flush()
         if self._lists:
             self._lists[-1].marker = ""
 
     def open_term(self) -> None:
+        """Begin a term; several may share a definition."""
         self.flush()
         if self._lists:
             self._lists[-1].in_term = True
 
     def close_term(self) -> None:
+        """End the term."""
         self.flush()
         if self._lists:
             self._lists[-1].in_term = False
 
     def open_definition(self) -> None:
+        """Begin the definition of the terms before it."""
         self.close_term()
 
     def close_definition(self) -> None:
+        """End the definition."""
         self.flush()
         if self._lists:
             self._terms_alone(len(self._lists) - 1)
 
     def open_table(self) -> None:
+        """Begin a table; one inside of a cell becomes words of the cell."""
         self.flush()
         if self._cell is None:
             self._break_list()
         self._tables += 1
 
     def open_row(self) -> None:
+        """Begin a row of the outermost table."""
         self.flush()
         if self._tables == 1:
             self._rows.append([])
 
     def open_cell(self) -> None:
+        """Begin a cell of the row, or of a first row."""
         self.flush()
         self._cells_open += 1
         if self._tables == 1 and self._cells_open == 1:
@@ -179,6 +189,7 @@ class Builder:
             self._cell = []
 
     def close_cell(self) -> None:
+        """End the cell."""
         self.flush()
         self._cells_open = max(0, self._cells_open - 1)
         if self._cells_open == 0 and self._cell is not None:
@@ -186,6 +197,7 @@ class Builder:
             self._cell = None
 
     def close_table(self) -> None:
+        """End the table and add it as one block."""
         self.flush()
         self._tables = max(0, self._tables - 1)
         if self._tables:

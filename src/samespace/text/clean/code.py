@@ -56,9 +56,7 @@ def _paragraphs(lines: list[str]) -> list[tuple[int, _Definition | None]]:
     return cuts
 
 
-def _cuts(
-    lines: list[str], definitions: list[_Definition]
-) -> list[tuple[int, _Definition | None]]:
+def _cuts(lines: list[str], definitions: list[_Definition]) -> list[tuple[int, _Definition | None]]:
     """Return the rows at which a block begins, with the definition that begins there."""
     cuts: list[tuple[int, _Definition | None]] = [(0, None)]
     end = -1
@@ -80,9 +78,7 @@ def _has_words(line: str) -> bool:
     return line.strip() not in _CLOSING_WORDS and not _CLOSERS.issuperset(line)
 
 
-def _blocks(
-    lines: list[str], cuts: list[tuple[int, _Definition | None]]
-) -> Iterator[Block]:
+def _blocks(lines: list[str], cuts: list[tuple[int, _Definition | None]]) -> Iterator[Block]:
     starts = [0]
     for line in lines:
         starts.append(starts[-1] + len(line) + 1)
@@ -120,9 +116,7 @@ def _definitions(text: str, lines: list[str], language: str) -> list[_Definition
             row = node.start_point.row if wrapped < 0 else wrapped
             floor = found[-1].first if found else -1
             first = _with_comments(lines, row, floor, grammar)
-            found.append(
-                _Definition(first, _last_row(node), level, _label(source, node))
-            )
+            found.append(_Definition(first, _last_row(node), level, _label(source, node)))
             if container:
                 children, level, wrapped = node.children, level + 1, -1
         elif kind == "lexical_declaration" and _is_function_value(node):

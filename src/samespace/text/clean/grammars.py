@@ -1,5 +1,6 @@
 """Which nodes of each language's syntax tree are definitions."""
 
+# ruff: noqa: SIM905 - long lists of names read best as running text
 from __future__ import annotations
 
 import functools

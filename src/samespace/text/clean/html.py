@@ -44,7 +44,8 @@ def read_html(markup: str) -> Content:
         if words < _FAIR_SHARE * all_words:
             content = visible
     title = parser.css_first("title")
-    if title is not None:
+    # Site and section stand in it too; the content's own heading is the better one.
+    if title is not None and not any(piece.kind == "heading" for piece in content.pieces):
         content.title = fold(title.text(deep=True))
     return content
 

@@ -5,6 +5,7 @@ elements are repeated in every paragraph that follows. Browsers cap the depth at
 here, before parsing, and only for pages that need it.
 """
 
+# ruff: noqa: SIM905 - long lists of names read best as running text
 from __future__ import annotations
 
 import re
@@ -14,10 +15,6 @@ MAX_DEPTH = 400
 _MAX_FORMATTING = 12
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9-]*)")
 _WHOLE_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9-]*)([^<>]*>?)")
-_FORMATTING = 12
-_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9-]*)")
-_WHOLE_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9-]*)((?:\"[^\"<>]*\"|'[^'<>]*'|[^<>])*+>?)" if False else
-                        r"<(/?)([a-zA-Z][a-zA-Z0-9-]*)([^<>]*>?)")
 # Each attribute is compared with all before it; the length spares images that are data.
 _LONG_TAG = re.compile(r"<([a-zA-Z][a-zA-Z0-9-]*)[^<>]{5000,}>")
 _MAX_ATTRIBUTES = 200

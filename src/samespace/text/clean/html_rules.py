@@ -1,5 +1,6 @@
-"""Which elements of a page are not its content: the rules, apart from the walk that applies them."""
+"""Which elements of a page are not its content: the rules, apart from the walk."""
 
+# ruff: noqa: SIM905 - long lists of names read best as running text
 from __future__ import annotations
 
 import re
@@ -69,12 +70,9 @@ _NAMES = {
     "page-footer": "site-footer page-footer footer-links colophon",
     "permalink": "headerlink heading-anchor anchorjs-link header-anchor anchor-link "
     "hash-link permalink-icon",
-    "code-gutter": "linenos linenodiv lineno line-numbers-rows blob-num copybtn "
-    "copy-button",
+    "code-gutter": "linenos linenodiv lineno line-numbers-rows blob-num copybtn copy-button",
 }
-_BY_NAME = {
-    name.lower(): kind for kind, names in _NAMES.items() for name in names.split()
-}
+_BY_NAME = {name.lower(): kind for kind, names in _NAMES.items() for name in names.split()}
 _COOKIE_HINT = re.compile("cookie|gdpr|consent")
 _COOKIE = re.compile(
     r"(?:^|[-_])(?:cookies?|gdpr|consent)(?:[-_](?:\w+[-_])?"

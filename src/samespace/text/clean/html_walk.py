@@ -1,5 +1,6 @@
 """The walk over a parsed page that says what opens and closes."""
 
+# ruff: noqa: SIM905 - long lists of names read best as running text
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

@@ -12,25 +12,33 @@ _LIGATURES = {
     "ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st",
 }  # fmt: skip
 _LIGATURE = re.compile("[ﬀ-ﬆ]")
+# PDFium writes the hyphen of a word divided over two lines so.
+_DIVIDED = re.compile("\ufffe\n?")
 _DIGITS = re.compile(r"\d+|\b[ivxlc]+\b", re.IGNORECASE)
 _PAGE_NUMBER = re.compile(
     r"(?:page\s+)?[-–—]?\s*(?:\d{1,4}|[ivxlc]{1,7})\s*[-–—]?(?:\s*(?:of|/)\s*\d{1,4})?$",
     re.IGNORECASE,
 )
 _HEADING = re.compile(r"(\d{1,2}(?:\.\d{1,2}){0,4})\.?\s+(?=[A-Z])")
-_NAMED = re.compile(r"(?:abstract|introduction|references|conclusions?|acknowledge?ments?|appendix)$")
+# Lines of contents end with a page's number; formulas and addresses are numbered as well.
+_NO_HEADING = re.compile(r"[;={}@∈≤≥<>]|\s\d+$|(?:\. ?){3}")
+_NAMED = re.compile(
+    r"(?:abstract|introduction|references|conclusions?|acknowledge?ments?|appendix)$"
+)
 _ITEM = re.compile(r"([-•*‣▪●◦–])\s+(?=\S)|(\(?\d{1,2}[.)]|\([a-z]\))\s+(?=\S)")
 _BROKEN = re.compile(r"([^\W\d_]+)[-\u2010]$")
 _WORD = re.compile(r"[^\W\d_]+(?:[-\u2010][^\W\d_]+)*")
 _END = re.compile(r"[.!?:…。！？][\"')\]”’»\d]{0,4}$")
 _EDGE_LINES = 3
 _MAX_HEADING = 70
+_MAX_RUNNING = 200
 _SHORT = 0.85
 
 
 def read_pages(text: str) -> Content:
     """Return the blocks of pages that are joined by form feeds."""
     content = Content()
+    text = _DIVIDED.sub("-\n", text)
     text = _LIGATURE.sub(lambda m: _LIGATURES[m[0]], text)
     pages = [[fold(normalize(line)) for line in page.split("\n")] for page in text.split("\f")]
     if len(pages) > 1:
@@ -40,9 +48,7 @@ def read_pages(text: str) -> Content:
     return content
 
 
-def _without_running_lines(
-    pages: list[list[str]], dropped: Counter[str]
-) -> list[list[str]]:
+def _without_running_lines(pages: list[list[str]], dropped: Counter[str]) -> list[list[str]]:
     """Take away what stands at the top or bottom of many pages, numbers aside."""
     edges = [_edges(page) for page in pages]
     seen: Counter[tuple[str, str]] = Counter()
@@ -58,7 +64,7 @@ def _without_running_lines(
                 line = page[row]
                 if _PAGE_NUMBER.match(line) and row in (*top[:1], *bottom[:1]):
                     gone[row] = "page-number"
-                elif seen[kind, _pattern(line)] >= many and _runs(line):
+                elif seen[kind, _pattern(line)] >= many and len(line) < _MAX_RUNNING:
                     gone[row] = kind
                 else:
                     break  # what lies further inside belongs to the page
@@ -76,10 +82,6 @@ def _edges(page: list[str]) -> tuple[list[int], list[int]]:
 
 def _pattern(line: str) -> str:
     return _DIGITS.sub("#", line.lower())
-
-
-def _runs(line: str) -> bool:
-    return len(line) < 200
 
 
 def _with_breaks(pages: list[list[str]]) -> list[str]:
@@ -122,11 +124,11 @@ def _paragraphs(lines: list[str], known: Counter[str]) -> list[Piece]:
             close()
             pieces.append(Piece("heading", line, level, line))
             continue
-        if item := _ITEM.match(line):
-            if fresh or kind == "list" or item[1]:
-                close()
-                kind = "list"
-                line = "- " + line[item.end() :] if item[1] else line
+        item = _ITEM.match(line)
+        if item and (fresh or kind == "list" or item[1]):
+            close()
+            kind = "list"
+            line = "- " + line[item.end() :] if item[1] else line
         current.append(line)
         if _END.search(line) and len(line) < _SHORT * usual:
             close()
@@ -161,7 +163,9 @@ def _heading_level(line: str, following: str) -> int:
         return 0
     words = line[number.end() :].split()
     letters = sum(word[0].isalpha() for word in words)
-    if "." not in number[1] and (int(number[1]) > 20 or len(words) > 8):
+    if _NO_HEADING.search(line[number.end() :]):
+        return 0
+    if "." not in number[1] and (int(number[1]) > 20 or len(words) > 8 or "," in line):
         return 0
     if 2 * letters < len(words) or len(words) > 12:
         return 0

@@ -50,9 +50,7 @@ def assemble(pieces: Iterable[Piece], dropped: Counter[str]) -> tuple[str, tuple
         # A list keeps the indentation of its first line in the text, outside of the block.
         inset = len(text) - len(text.lstrip()) if piece.kind == "list" else 0
         label = _shorten(fold(normalize(piece.label))) if piece.label else ""
-        blocks.append(
-            Block(position + inset, position + len(text), piece.kind, piece.level, label)
-        )
+        blocks.append(Block(position + inset, position + len(text), piece.kind, piece.level, label))
         parts.append(text)
         position += len(text)
     return "".join(parts), tuple(blocks)

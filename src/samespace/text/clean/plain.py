@@ -7,6 +7,7 @@ nowhere else. Reading the result again gives the same text.
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 
@@ -199,7 +200,7 @@ def _wrapped(lines: list[str], width: int) -> bool:
     A line that ends a sentence or a clause may be short: people break there on purpose.
     """
     forced = 0
-    for line, following in zip(lines, lines[1:], strict=False):
+    for line, following in itertools.pairwise(lines):
         next_word = len(following.split(" ", 1)[0])
         if len(line) + 1 + next_word > 0.8 * width or _SENTENCE_END.search(line):
             forced += 1

@@ -1,17 +1,18 @@
 """reStructuredText, as docutils reads it."""
 
+# ruff: noqa: SIM905 - long lists of names read best as running text
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Any
 
 from samespace.text.clean.builder import Builder
 from samespace.text.clean.frontmatter import split_header
 from samespace.text.clean.pieces import Content
 from samespace.text.clean.plain import read_plain
 
-if TYPE_CHECKING:
-    from docutils import nodes
+# A node of docutils; its stubs do not say what kinds of children each kind has.
+_Node = Any
 
 # docutils searches each opening mark's end to the end of the paragraph, which no paragraph of
 # people's makes long and a hostile one makes quadratic.
@@ -59,7 +60,7 @@ def _hostile(text: str) -> bool:
 
 
 class _Reader:
-    def __init__(self, document: nodes.document) -> None:
+    def __init__(self, document: _Node) -> None:
         self.builder = Builder()
         self.level = 0
         self.prefix = ""  # the name of an admonition, for its first paragraph
@@ -67,16 +68,16 @@ class _Reader:
             name.lower(): node for name, node in document.substitution_defs.items()
         }
 
-    def blocks(self, node: nodes.Element) -> None:
+    def blocks(self, node: _Node) -> None:
         for child in node.children:
             self.block(child)
 
-    def block(self, node: nodes.Node) -> None:
+    def block(self, node: _Node) -> None:
         builder = self.builder
         name = node.tagname
         if name in _SKIPPED:
             return
-        method: Callable[[nodes.Node], None] | None = getattr(self, f"_{name}", None)
+        method: Callable[[_Node], None] | None = getattr(self, f"_{name}", None)
         if method is not None:
             method(node)
         elif name in _ADMONITIONS:
@@ -98,11 +99,11 @@ class _Reader:
         else:
             self.inline_node(node)
 
-    def inline(self, node: nodes.Element) -> None:
+    def inline(self, node: _Node) -> None:
         for child in node.children:
             self.inline_node(child)
 
-    def inline_node(self, node: nodes.Node) -> None:
+    def inline_node(self, node: _Node) -> None:
         name = node.tagname
         if name == "#text":
             self.builder.text(node.astext())
@@ -124,12 +125,12 @@ class _Reader:
         elif name not in ("system_message", "raw", "comment"):
             self.inline(node)
 
-    def _section(self, node: nodes.Element) -> None:
+    def _section(self, node: _Node) -> None:
         self.level += 1
         self.blocks(node)
         self.level -= 1
 
-    def _title(self, node: nodes.Element) -> None:
+    def _title(self, node: _Node) -> None:
         self.builder.flush()
         self.inline(node)
         if node.parent.tagname in ("section", "document"):
@@ -137,22 +138,22 @@ class _Reader:
         else:
             self.builder.flush()
 
-    def _bullet_list(self, node: nodes.Element) -> None:
+    def _bullet_list(self, node: _Node) -> None:
         self.builder.open_list("bullet")
         self._items(node)
 
-    def _enumerated_list(self, node: nodes.Element) -> None:
+    def _enumerated_list(self, node: _Node) -> None:
         self.builder.open_list("ordered", int(node.get("start", 1)))
         self._items(node)
 
-    def _items(self, node: nodes.Element) -> None:
+    def _items(self, node: _Node) -> None:
         for item in node.children:
             self.builder.open_item()
             self.blocks(item)
             self.builder.close_item()
         self.builder.close_list()
 
-    def _definition_list(self, node: nodes.Element) -> None:
+    def _definition_list(self, node: _Node) -> None:
         self.builder.open_list("terms")
         for item in node.children:
             for part in item.children:
@@ -166,10 +167,10 @@ class _Reader:
 
     _field_list = _option_list = _definition_list
 
-    def _definition_list_item(self, node: nodes.Element) -> None:
+    def _definition_list_item(self, node: _Node) -> None:
         self.blocks(node)
 
-    def _term_of(self, node: nodes.Element) -> None:
+    def _term_of(self, node: _Node) -> None:
         builder = self.builder
         if node.tagname in ("field_body", "description"):
             builder.open_definition()
@@ -183,7 +184,7 @@ class _Reader:
             self.inline(node)
         builder.close_term()
 
-    def _line_block(self, node: nodes.Element) -> None:
+    def _line_block(self, node: _Node) -> None:
         for line in node.children:
             if line.tagname == "line_block":
                 self._line_block(line)
@@ -193,12 +194,12 @@ class _Reader:
         if node.parent.tagname != "line_block":
             self.builder.flush()
 
-    def _block_quote(self, node: nodes.Element) -> None:
+    def _block_quote(self, node: _Node) -> None:
         self.builder.open_quote()
         self.blocks(node)
         self.builder.close_quote()
 
-    def _table(self, node: nodes.Element) -> None:
+    def _table(self, node: _Node) -> None:
         builder = self.builder
         builder.open_table()
         for part in node.children:
@@ -211,16 +212,16 @@ class _Reader:
                 self.blocks(part)
         builder.close_table()
 
-    def _row(self, node: nodes.Element) -> None:
+    def _row(self, node: _Node) -> None:
         self.builder.open_row()
         self.blocks(node)
 
-    def _entry(self, node: nodes.Element) -> None:
+    def _entry(self, node: _Node) -> None:
         self.builder.open_cell()
         self.blocks(node)
         self.builder.close_cell()
 
-    def _footnote(self, node: nodes.Element) -> None:
+    def _footnote(self, node: _Node) -> None:
         builder = self.builder
         builder.flush()
         label = next((c.astext() for c in node.children if c.tagname == "label"), "#")
@@ -234,12 +235,12 @@ class _Reader:
 
     _citation = _footnote
 
-    def _image(self, node: nodes.Element) -> None:
+    def _image(self, node: _Node) -> None:
         self.builder.flush()
         self.builder.text(node.get("alt", ""))
         self.builder.flush()
 
-    def _system_message(self, node: nodes.Element) -> None:
+    def _system_message(self, node: _Node) -> None:
         """Keep the source that docutils could not place and shows in its message only."""
         if node.get("level", 0) < _ERROR:
             return
@@ -248,7 +249,7 @@ class _Reader:
                 self.builder.take(read_plain(child.astext()).pieces)
 
 
-def _option(node: nodes.Element) -> str:
+def _option(node: _Node) -> str:
     return "".join(
         child.get("delimiter", "") + child.astext()
         if child.tagname == "option_argument"

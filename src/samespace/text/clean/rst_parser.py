@@ -5,6 +5,7 @@ Sphinx, which knows more. Here each unknown one keeps its words. Nothing is regi
 so that other users of docutils in the process see no change.
 """
 
+# ruff: noqa: SIM905 - long lists of names read best as running text
 from __future__ import annotations
 
 import functools
