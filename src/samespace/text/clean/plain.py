@@ -15,9 +15,9 @@ from samespace.text.clean.pieces import Content, Piece
 from samespace.text.clean.unicode import fold, normalize
 
 _INDENTED = re.compile(r"(?: {4}|\t)")
-_ITEM = re.compile(r"([ \t]*)(?:([-*+•‣▪●–])|(\d{1,3})[.)])[ \t]+(?=\S)")
+_ITEM = re.compile(r"([ \t]*)(?:([-*+•‣▪●–])|(\d{1,3})[.)])[ \t]+(?=\S)(?=.*[^\s=_*~#+-])")
 _UNDERLINE = re.compile(r"([=\-~^*#+\"'])\1{2,}$")
-_RULE = re.compile(r"[-=_*~#+. ]{3,}$")
+_RULE = re.compile(r"(?:[-=_*~#+] ?){3,}$")
 _NUMBERED = re.compile(r"(\d{1,2}(?:\.\d{1,2}){1,4})\.?[ \t]+(?=[^\W\d_]\S)")
 _CHAPTER = re.compile(r"(?:chapter|part|appendix)[ \t]+(?:\d{1,3}|[ivxlc]{1,7}|[a-z])\b", re.I)
 _COLUMNS = re.compile(r"\S(?: {3,}|[ ]*\t+[ ]*)\S")
@@ -108,7 +108,7 @@ def _read_group(lines: list[str], content: Content, levels: dict[str, int]) -> N
         lines = lines[taken:]
     if not lines:
         return
-    if all(map(_RULE.match, lines)):
+    if all(_RULE.match(fold(line)) for line in lines):
         content.dropped["rule"] += sum(map(len, lines))
         return
     start = _list_start(lines)
@@ -122,13 +122,13 @@ def _read_group(lines: list[str], content: Content, levels: dict[str, int]) -> N
 
 def _heading(lines: list[str], levels: dict[str, int]) -> tuple[int, Piece] | None:
     """Return how many lines a heading at the top of the group takes, and the heading."""
-    first = lines[0]
-    label = fold(first)
-    if len(first) > _MAX_HEADING or first[0].isspace() or not any(map(str.isalpha, first)):
+    first = label = fold(lines[0])
+    if len(first) > _MAX_HEADING or not any(map(str.isalpha, first)):
         return None
     if len(lines) > 1 and "|" not in first:
-        mark = _UNDERLINE.match(lines[1])
-        if mark and abs(len(lines[1]) - len(first)) <= 2 and not _ITEM.match(first):
+        below = fold(lines[1])
+        mark = _UNDERLINE.match(below)
+        if mark and abs(len(below) - len(first)) <= 2 and not _ITEM.match(first):
             level = levels.setdefault(mark[1], min(len(levels) + 1, 6))
             return 2, Piece("heading", label, level, label)
     if len(lines) > 1 or _SENTENCE_END.search(first):
