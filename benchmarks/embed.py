@@ -12,7 +12,9 @@ were embedded, special tokens included. The vectors are compared before anything
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
+import os
 import pydoc
 import statistics
 import subprocess
@@ -24,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from common import DATASETS, peak_mib, percentile, read_jsonl, save
 
 MODEL = "all-MiniLM-L6-v2"
@@ -80,7 +83,7 @@ def worker(name: str, folder: Path) -> None:
     loaded = time.perf_counter() - start
     system.query(queries[0])
     answer: dict[str, Any] = {"load_s": loaded, "first_query_s": time.perf_counter() - start}
-    for request in ["hello", *map(str.strip, sys.stdin)]:
+    for request in itertools.chain(["hello"], map(str.strip, sys.stdin)):
         if request == "documents":
             start = time.perf_counter()
             vectors = system.documents(texts)
@@ -121,6 +124,7 @@ def main() -> None:
     if arguments.worker:
         worker(arguments.worker[0], Path(arguments.worker[1]))
         return
+    load = round(os.getloadavg()[0], 2)
     source, passages, queries = texts(arguments.passages)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -142,6 +146,7 @@ def main() -> None:
             "mean_tokens": round(statistics.mean(tokens), 1),
             "least_cosine": round(float(cosines.min()), 7),
             "systems": {name: summary(got, sum(tokens)) for name, got in results.items()},
+            "load_average_before": load,
             "versions": {n: version(n) for n in ("sentence-transformers", "torch")},
         },
     )

@@ -151,6 +151,19 @@ def test_window(folder: Path, zoo: Zoo) -> None:
     assert zoo.embedder(ROBERTA).max_tokens == WINDOW
 
 
+def test_a_window_without_room_for_text(folder: Path) -> None:
+    narrow = OnnxEmbedder(folder, max_tokens=2)
+    with pytest.raises(InputError, match="every text would be the same"):
+        narrow.embed(["one text", "another"], "query", on_long="truncate")
+    prompted = OnnxEmbedder(
+        folder, max_tokens=8, prompts={"query": "a prompt of very many words: "}
+    )
+    with pytest.raises(InputError, match="every text would be the same"):
+        prompted.embed(["one text"], "query", on_long="truncate")
+    one, two = prompted.embed(["dog " * 9, "vector " * 9], "document", on_long="truncate").array
+    assert np.abs(one - two).max() > 0.01
+
+
 def test_unknown_window(folder: Path) -> None:
     edit(folder / "config.json", max_position_embeddings=None)
     edit(folder / "tokenizer_config.json", model_max_length=int(1e30))

@@ -100,12 +100,21 @@ def test_a_graph_that_pools(folder: Path, output: str) -> None:
         (graph("sentence_embedding"), None, "has the outputs sentence_embedding; expected one of"),
         (graph("last_hidden_state"), "none", "has no output sentence_embedding, only last_hidden"),
         (graph(inputs=("input_ids", "pixel_values")), None, "asks for an input 'pixel_values'"),
+        (graph(kind=TensorProto.UINT8), None, r"cannot be loaded|of type tensor\(uint8\)"),
     ],
 )
 def test_unknown_inputs_and_outputs(folder: Path, model: Any, pooling: Any, message: str) -> None:
     onnx.save(model, folder / "model.onnx")
     with pytest.raises(ModelError, match=message):
         OnnxEmbedder(folder, pooling=pooling).embed(["text"], "query")
+
+
+def test_a_graph_that_fails_on_an_input(folder: Path) -> None:
+    model = graph()
+    model.graph.initializer[0].CopyFrom(numpy_helper.from_array(TABLE[:4], "table"))
+    onnx.save(model, folder / "model.onnx")
+    with pytest.raises(ModelError, match=r"model\.onnx failed on 1 texts of \d+ tokens"):
+        OnnxEmbedder(folder).embed(["the quick brown dog"], "query")
 
 
 def test_a_damaged_graph(folder: Path) -> None:

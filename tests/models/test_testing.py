@@ -75,6 +75,8 @@ def test_refused_parameters() -> None:
         HashEmbedder(dimensions=0)
     with pytest.raises(InputError, match="max_tokens must be at least 1, got 0"):
         HashEmbedder(max_tokens=0)
+    with pytest.raises(InputError, match="the query prompt fills the window of 2 tokens"):
+        HashEmbedder(max_tokens=2, prompts={"query": "find this"})
     with pytest.raises(InputError, match="role must be"):
         HashEmbedder(prompts={"passage": "p: "})  # type: ignore[dict-item]
 

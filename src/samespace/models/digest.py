@@ -70,7 +70,14 @@ def _canonical_tokenizer(path: Path) -> str:
 
 def _remembered(kind: str, path: Path, compute: Callable[[Path], str]) -> str:
     key = f"{kind}:{path.resolve()}"
-    before = _stamp(path)
+    try:
+        before = _stamp(path)
+        return _looked_up(key, path, before, compute)
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error}") from error
+
+
+def _looked_up(key: str, path: Path, before: list[int], compute: Callable[[Path], str]) -> str:
     with _lock:
         if not _memory:
             _memory.update(_read())

@@ -16,7 +16,7 @@ from typing import Any
 from samespace.models.cachedir import cache_dir, write_quietly
 from samespace.models.encoder import Encoder
 
-BUILDER_VERSION = 1
+BUILDER_VERSION = 2
 """Raised when the same encoder starts to give another graph."""
 
 _FUSED = "com.microsoft"
@@ -80,7 +80,11 @@ def build(encoder: Encoder) -> bytes:
     if encoder.family == "mpnet":
         rows = node("Gather", ["relative", "relative_buckets"], "relative_rows")
         turned = node("Transpose", [rows], "relative_heads", perm=[2, 0, 1])
-        attended.append(node("Unsqueeze", [turned, "first"], "relative_bias"))
+        bias = node("Unsqueeze", [turned, "first"], "relative_bias_once")
+        # Spread over the batch by hand: ONNX Runtime 1.17 does not, and says nothing.
+        node("Shape", ["input_ids"], "batch", end=1)
+        node("Concat", ["batch", "ones"], "batch_ones", axis=0)
+        attended.append(node("Expand", [bias, "batch_ones"], "relative_bias"))
 
     for i in range(encoder.layers):
         heads = []
@@ -142,7 +146,7 @@ def _tensors(encoder: Encoder) -> list[Any]:
         tensors.append(tensor)
     constants = {"flat": [-1, encoder.hidden], "hidden": [encoder.hidden]}
     if encoder.family == "mpnet":
-        constants["first"] = [0]
+        constants["first"], constants["ones"] = [0], [1, 1, 1]
     tensors += [
         helper.make_tensor(name, TensorProto.INT64, [len(values)], values)
         for name, values in constants.items()

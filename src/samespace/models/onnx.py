@@ -100,7 +100,7 @@ class OnnxEmbedder:
         check_role(role)
         check_on_long(on_long)
         prompted = self._prompted(check_texts(texts, blank=False), role)
-        ids = self._encode(prompted, on_long)
+        ids = self._encode(prompted, role, on_long)
         array = np.empty((len(ids), self.space.dimensions), dtype=np.float32)
         if ids:
             self._run(ids, array)
@@ -124,21 +124,32 @@ class OnnxEmbedder:
             for _ in pool.map(run, cut):
                 pass
 
-    def _encode(self, texts: Sequence[str], on_long: OnLongText) -> list[TokenIds]:
+    def _encode(self, texts: Sequence[str], role: Role, on_long: OnLongText) -> list[TokenIds]:
         tokenizer = self._tokens()
         encoded: list[TokenIds] = []
         # In slices, because the tokenizer's own records are far larger than the ids kept here.
         for start in range(0, len(texts), _TOKENIZED_AT_ONCE):
             encoded += tokenizer.encode(texts[start : start + _TOKENIZED_AT_ONCE])
-        window = self.max_tokens
+        window, room = self.max_tokens, 0
         for i, ids in enumerate(encoded):
             if len(ids) > window:
                 if on_long == "error":
                     raise too_long(i, len(ids), window, self.space.model)
+                room = room or self._room(role)
                 encoded[i] = tokenizer.encode_cut(texts[i], window)
             elif not len(ids):
                 raise InputError(f"text {i} holds nothing that the tokenizer of {self} reads")
         return encoded
+
+    def _room(self, role: Role) -> int:
+        """Return how many tokens of text fit beside special tokens and prompt: at least one."""
+        overhead = self.count([""], role)[0]
+        if overhead >= self.max_tokens:
+            raise InputError(
+                f"the window of {self.max_tokens} tokens is filled by the special tokens and the "
+                f"prompt ({overhead}): cut to it, every text would be the same. Raise max_tokens"
+            )
+        return self.max_tokens - overhead
 
     def _prompted(self, texts: list[str], role: Role) -> list[str]:
         prompt = self.space.prompt(role)

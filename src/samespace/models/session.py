@@ -30,6 +30,11 @@ _KNOWN_INPUTS = (
     "position_ids",
     "relative_buckets",
 )
+_DTYPES: dict[str, Any] = {
+    "tensor(int64)": np.int64,
+    "tensor(int32)": np.int32,
+    "tensor(float)": np.float32,
+}
 
 
 class _Array(Protocol):
@@ -63,7 +68,12 @@ class Session:
                     f"{where}: the graph asks for an input {array.name!r}; samespace gives "
                     f"{', '.join(_KNOWN_INPUTS[:-1])}"
                 )
-            self._types[array.name] = np.int64 if "int64" in array.type else np.int32
+            if array.type not in _DTYPES:
+                raise ModelError(
+                    f"{where}: the input {array.name} is of type {array.type}; samespace gives "
+                    f"{', '.join(_DTYPES)}"
+                )
+            self._types[array.name] = _DTYPES[array.type]
         self._output = _choose_output(self._session.get_outputs(), folder)
 
     def run(self, batch: Sequence[TokenIds]) -> FloatArray:
@@ -74,7 +84,14 @@ class Session:
         """
         lengths = np.array([len(ids) for ids in batch])
         inputs = self._inputs(batch, lengths)
-        (output,) = self._session.run([self._output], inputs)
+        try:
+            (output,) = self._session.run([self._output], inputs)
+        except Exception as error:
+            # The runtime's errors share no base class but Exception.
+            raise ModelError(
+                f"{self._folder.weights[0]} failed on {len(batch)} texts of {lengths.max()} "
+                f"tokens: {error}"
+            ) from error
         space = self._folder.space
         if output.shape[-1] != space.native_dimensions:
             raise ModelError(

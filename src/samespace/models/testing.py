@@ -58,8 +58,10 @@ class HashEmbedder:
             raise InputError(f"dimensions must be at least 1, got {dimensions}")
         if max_tokens < 1:
             raise InputError(f"max_tokens must be at least 1, got {max_tokens}")
-        for role in prompts or {}:
+        for role, prompt in (prompts or {}).items():
             check_role(role)
+            if len(_TOKEN.findall(prompt)) >= max_tokens:
+                raise InputError(f"the {role} prompt fills the window of {max_tokens} tokens")
         self._max_tokens = max_tokens
         self._seed = zlib.crc32(str(seed).encode("ascii"))
         identity = json.dumps(["samespace-hash", FEATURES_VERSION, dimensions, seed])
