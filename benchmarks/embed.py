@@ -6,7 +6,8 @@ Passages of SciFact (documentation of the standard library where the data set is
 cut at 256 tokens by both systems, are embedded by all-MiniLM-L6-v2 in float32. Each system
 runs in a process of its own, both alive at once and asked in turn, so that a disturbance of
 the machine hits both alike; the median of the rounds is reported. Speeds count the tokens that
-were embedded, special tokens included. The vectors are compared before anything is published.
+were embedded, special tokens included; loading is timed in a process that has numpy already.
+The vectors are compared before anything is published.
 """
 
 from __future__ import annotations
