@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from samespace.errors import DocumentNotFound, InputError, TooLong
-from samespace.ingest import Progress, Report, ingest
+from samespace.ingest import Known, Progress, Report, ingest
 from samespace.models import load as load_model
 from samespace.models.base import Embedder
 from samespace.search import Mode, Request, Results, retrieve
@@ -332,17 +332,14 @@ class Collection:
     ) -> Report:
         paths, documents = _sort_out(inputs)
         report = Report()
-        with self._store.write(wait) as writer, self._store.read() as before:
+        with self._store.write(wait) as writer:
+            known = Known(self._store)
             if documents is None:
-                items = load(
-                    paths,
-                    options or LoadOptions(),
-                    lambda origin, digest: before.file_digest(origin) == digest,
-                )
+                items = load(paths, options or LoadOptions(), known.is_unchanged)
             else:
                 items = iter(documents)
             seen = ingest(
-                self._store,
+                known,
                 writer,
                 lambda texts: self.embedder.count(texts),
                 lambda texts: self._embed(texts, "document"),
@@ -354,7 +351,7 @@ class Collection:
             if remove:
                 gone = [
                     id
-                    for id, origin in before.origins()
+                    for id, origin in writer.origins()
                     if id not in seen.ids
                     and not seen.keeps(origin)
                     and (in_scope(origin, paths) if documents is None else not origin)

@@ -109,8 +109,42 @@ def input_hash(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8")).digest()[:16]
 
 
+class Known:
+    """What the store holds already, asked by one thread, with a view that is never old.
+
+    A view that stayed open for the whole run would keep SQLite from emptying its log, which
+    would then grow with the corpus.
+    """
+
+    SECONDS = 1.0
+
+    def __init__(self, store: EmbeddedStore) -> None:
+        self._store = store
+        self._reader: EmbeddedReader | None = None
+        self._opened = 0.0
+
+    @property
+    def reader(self) -> EmbeddedReader:
+        """A view of the store, at most a second old."""
+        now = time.monotonic()
+        if self._reader is None or now - self._opened > self.SECONDS:
+            self.close()
+            self._reader, self._opened = self._store.read(), now
+        return self._reader
+
+    def is_unchanged(self, origin: str, digest: str) -> bool:
+        """Say whether a file was taken in whole with this digest."""
+        return self.reader.file_digest(origin) == digest
+
+    def close(self) -> None:
+        """End the view."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+
 def ingest(
-    store: EmbeddedStore,
+    known: Known,
     writer: EmbeddedWriter,
     count: Count,
     embed: Callable[[list[str]], Vectors],
@@ -122,7 +156,7 @@ def ingest(
     """Bring every item into the store; count into `report` as it goes.
 
     Args:
-        store: where documents that are there already are looked up.
+        known: where documents that are there already are looked up.
         writer: its writer, whose lock is held.
         count: counts tokens as the model does.
         embed: makes document vectors, after having checked the space.
@@ -139,7 +173,7 @@ def ingest(
     buffer = _Buffer(BUFFER_CHARACTERS)
     producer = threading.Thread(
         target=_produce,
-        args=(store, count, recipe, items, seen, buffer),
+        args=(known, count, recipe, items, seen, buffer),
         name="samespace-load",
         daemon=True,
     )
@@ -164,7 +198,7 @@ def ingest(
 
 
 def _produce(
-    store: EmbeddedStore,
+    known: Known,
     count: Count,
     recipe: Recipe,
     items: Iterable[Item],
@@ -172,14 +206,15 @@ def _produce(
     buffer: _Buffer,
 ) -> None:
     try:
-        with store.read() as reader:
-            for item in items:
-                for out in _prepare(reader, count, recipe, item, seen):
-                    if not buffer.put(out, _weight(out)):
-                        return
+        for item in items:
+            for out in _prepare(known.reader, count, recipe, item, seen):
+                if not buffer.put(out, _weight(out)):
+                    return
         buffer.close(None)
     except BaseException as error:
         buffer.close(error)
+    finally:
+        known.close()
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from samespace.store.bm25 import Unusable
 from samespace.store.catch_up import CATCH_UP_CHUNKS, catch_up
 from samespace.store.faults import fault, guarded
 from samespace.store.lookups import BATCH, Lookups
+from samespace.store.memory import release_memory
 from samespace.store.rows import (
     CHUNK_COLUMNS,
     DOCUMENT_COLUMNS,
@@ -356,6 +357,7 @@ class EmbeddedWriter(Lookups):
                 self._shared.path,
                 error,
             )
+        release_memory()
 
     def _sweep(self) -> None:
         """Remove what a killed writer left behind."""
