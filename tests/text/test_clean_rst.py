@@ -89,7 +89,7 @@ def test_a_proposals_header_becomes_metadata() -> None:
         "Abstract\n========\n\nText.\n",
         RST,
     )
-    assert document.title == "Style: a Guide"
+    assert document.title == "PEP 8 – Style: a Guide"
     assert document.metadata["pep"] == 8
     assert document.metadata["author"] == "A <a@b.c>, B"
     assert document.metadata["python-version"] == "3.10"

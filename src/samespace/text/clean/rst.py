@@ -31,7 +31,9 @@ def read_rst(text: str) -> Content:
     if fields:
         content.dropped["front-matter"] += len(text) - len(body)
         content.metadata.update(fields)
-        content.title = str(fields["title"])
+        # Proposals are called by their number, which stands nowhere else in them.
+        number = f"PEP {fields['pep']} – " if "pep" in fields else ""
+        content.title = f"{number}{fields['title']}"
     return content
 
 
