@@ -103,7 +103,7 @@ def measure(name: str, kb: Path) -> dict[str, Any]:
             "seconds": round(report.seconds, 1),
             "peak_mib": round(peak_mib()),
             "bytes": info["bytes"],
-            "html_chunks_with_tags": tags(collection),
+            "tags_in_html_pages": tags(collection),
             "found_in_top_5": sum(1 for asked in questions if asked["rank"]),
             "questions": questions,
         }
@@ -122,16 +122,22 @@ def ask(collection: Collection, question: str, answers: tuple[str, ...]) -> dict
     }
 
 
-def tags(collection: Collection) -> list[str]:
-    """Return the sources of HTML pages of which a chunk holds something like a tag."""
-    found = []
+def tags(collection: Collection) -> dict[str, list[str]]:
+    """Return, by HTML page, what looks like a tag: left over, or a word of the page itself.
+
+    A page that talks about HTML has its tags escaped in the source (`&lt;style&gt;`); a tag that
+    was left over stands there as a tag only.
+    """
+    found: dict[str, list[str]] = {"left over": [], "of the text": []}
     for stored in collection.documents():
         if stored.source.endswith((".html", ".htm")):
             document = collection.document(stored.id)
-            match = TAG.search(document.text) if document else None
-            if match:
-                found.append(f"{Path(stored.source).name}: {match.group(0)}")
-    return found
+            raw = Path(stored.source).read_text(encoding="utf-8", errors="replace")
+            for match in TAG.findall(document.text if document else ""):
+                escaped = match.replace("<", "&lt;").replace(">", "&gt;")
+                kind = "of the text" if escaped in raw else "left over"
+                found[kind].append(f"{Path(stored.source).name}: {match}")
+    return {kind: sorted(set(pages)) for kind, pages in found.items()}
 
 
 if __name__ == "__main__":
