@@ -23,7 +23,7 @@ from samespace.errors import (
 from samespace.models import HashEmbedder
 from samespace.search import Results
 from samespace.space import Vectors
-from samespace.types import Role
+from samespace.types import Block, Role
 
 CATS = Document(id="cats", title="Cats", text="Cats purr when they are content.")
 DOGS = Document(id="dogs", title="Dogs", text="Dogs bark at the postman every morning.")
@@ -328,3 +328,25 @@ def test_a_document_that_is_only_a_title_can_be_found(kb: Path) -> None:
         hit = collection.search("sorting by address", 1)[0]
         assert (hit.chunk.document, hit.chunk.text) == ("bare", "On sorting by address")
         assert hit.chunk.context == ""
+
+
+def test_what_cleaning_found_survives_being_added_again(kb: Path) -> None:
+    page = Document(id="p", media="text/markdown", text="---\nteam: storage\n---\n# Disks\n\nFull.")
+    with Collection.create(kb, HashEmbedder()) as collection:
+        collection.add(page)
+        report = collection.add(dataclasses.replace(page, source="elsewhere.md"))
+        assert report.unchanged == 1
+        (hit,) = collection.search("disks", where="team = 'storage'")
+        assert (hit.source, hit.title) == ("elsewhere.md", "Disks")
+
+
+def test_one_bad_document_stops_nothing(kb: Path) -> None:
+    nested = Document(id="nested", text="some text", metadata={"a": {"b": 1}})  # type: ignore[dict-item]
+    torn = Document(id="torn", text="before \ud800 after", blocks=(Block(0, 14, "paragraph"),))
+    loose = Document(id="loose", text="short", blocks=(Block(3, 99, "paragraph"),))
+    with Collection.create(kb, HashEmbedder()) as collection:
+        report = collection.add([CATS, nested, torn, loose, DOGS])
+        assert report.added == 2
+        assert [skip.source for skip in report.failed] == ["nested", "torn", "loose"]
+        assert all(skip.reason for skip in report.failed)
+        assert collection.add([CATS, DOGS]).unchanged == 2

@@ -13,7 +13,8 @@ from samespace.errors import SamespaceError
 from samespace.types import Chunk, Document, Hit
 
 if TYPE_CHECKING:
-    from samespace.collection import Collection, PathLike
+    from samespace.collection import Collection
+    from samespace.ingest.inputs import PathLike
     from samespace.models.base import Embedder
     from samespace.space import Space, Vectors
     from samespace.text.load import LoadOptions

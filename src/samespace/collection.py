@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from samespace.errors import DocumentNotFound, InputError, TooLong
 from samespace.ingest import Known, Progress, Report, ingest
+from samespace.ingest.inputs import Inputs, PathLike, sort_out
 from samespace.models import load as load_model
 from samespace.models.base import Embedder
 from samespace.search import Mode, Request, Results, retrieve
@@ -22,9 +22,6 @@ from samespace.store.embedded import EmbeddedStore
 from samespace.text.load import LoadOptions, in_scope, load
 from samespace.text.recipe import Recipe
 from samespace.types import Document, OnLong, Role
-
-PathLike = str | os.PathLike[str]
-Inputs = PathLike | Document | Iterable[PathLike] | Iterable[Document]
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 
@@ -330,7 +327,7 @@ class Collection:
         *,
         remove: bool,
     ) -> Report:
-        paths, documents = _sort_out(inputs)
+        paths, documents = sort_out(inputs)
         report = Report()
         with self._store.write(wait) as writer:
             known = Known(self._store)
@@ -389,37 +386,3 @@ class Collection:
 def _cutting(embedder: Embedder) -> EmbedFunction:
     """Return the model's `embed` as canaries need it: a small window cuts the long one."""
     return lambda texts, role: embedder.embed(texts, role, on_long="truncate")
-
-
-def _sort_out(inputs: Inputs) -> tuple[list[PathLike], Iterable[Document] | None]:
-    """Tell paths from documents by the first item; both at once are refused."""
-    if isinstance(inputs, str | os.PathLike):
-        return [inputs], None
-    if isinstance(inputs, Document):
-        return [], [inputs]
-    if isinstance(inputs, Mapping) or not isinstance(inputs, Iterable):
-        raise InputError(
-            f"expected paths or Document objects, got {type(inputs).__name__}; to add a text, "
-            "pass samespace.Document(id=..., text=...)"
-        )
-    iterator = iter(inputs)
-    first = next(iterator, None)
-    if first is None:
-        return [], []
-    if isinstance(first, str | os.PathLike):
-        paths = [first, *iterator]
-        for path in paths:
-            if not isinstance(path, str | os.PathLike):
-                raise InputError(f"expected only paths, got {type(path).__name__} among them")
-        return paths, None  # type: ignore[return-value]
-    return [], _documents(itertools.chain([first], iterator))
-
-
-def _documents(items: Iterable[object]) -> Iterator[Document]:
-    for item in items:
-        if not isinstance(item, Document):
-            raise InputError(
-                f"expected Document objects (or only paths), got {type(item).__name__}; to add "
-                "a text, pass samespace.Document(id=..., text=...)"
-            )
-        yield item

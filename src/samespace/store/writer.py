@@ -23,7 +23,6 @@ from samespace.store.rows import (
     check_chunks,
     chunk_row,
     document_row,
-    metadata_to_json,
 )
 from samespace.store.schema import connect, raise_change, read_state
 from samespace.store.segments import SegmentWriter
@@ -168,31 +167,24 @@ class EmbeddedWriter(Lookups):
     def touch(self, document: Document) -> bool:
         """Note where an unchanged document is now; return whether anything differed.
 
-        Source, origin and metadata are taken from `document`; its text is not looked at.
+        Source and origin are taken from `document`: they are not in its content hash.
 
         Raises:
             DocumentNotFound: no document has the id.
         """
-        metadata = metadata_to_json(dict(document.metadata))
+        where = (document.source, document.origin)
         with guarded(self._database, "reading"):
             row = self._connection.execute(
-                "SELECT number, source, origin, metadata FROM documents WHERE id = ?",
-                (document.id,),
+                "SELECT source, origin FROM documents WHERE id = ?", (document.id,)
             ).fetchone()
         if row is None:
             raise DocumentNotFound(f"{self._shared.path} has no document {document.id!r}")
-        number, *stored = row
-        if stored == [document.source, document.origin, metadata]:
+        if row == where:
             return False
-        fields = list(metadata_rows(document.metadata))
         with self._changing(f"updating document {document.id!r}"):
             self._connection.execute(
-                "UPDATE documents SET source = ?, origin = ?, metadata = ? WHERE number = ?",
-                (document.source, document.origin, metadata, number),
+                "UPDATE documents SET source = ?, origin = ? WHERE id = ?", (*where, document.id)
             )
-            if stored[2] != metadata:
-                self._connection.execute("DELETE FROM metadata WHERE document = ?", (number,))
-                self._insert_metadata(number, fields)
         return True
 
     def delete(self, ids: Iterable[str]) -> int:

@@ -3,7 +3,7 @@
 The tree is walked here, on lexbor's parser, because a library for main content loses too much of
 documentation: resiliparse's keeps 99.0 % of the words of 272 manual pages where this keeps 99.8 %,
 loses more than a tenth of 23 pages where this loses it of none, and gives tables and lists of
-terms no structure (benchmarks/html.py).
+terms no structure (benchmarks/html_pages.py).
 
 Loss is the worse error: where little of the prose remains, the page is read again with fewer
 rules, down to everything that is visible.

@@ -1,6 +1,6 @@
 """How much of a page's text survives cleaning: samespace against resiliparse's main content.
 
-    pip install resiliparse; python benchmarks/html.py
+    pip install resiliparse; python benchmarks/html_pages.py
 
 272 manual pages. Of the words that a reader sees (scripts, styles, table of contents and footer
 left out), the share that is in the result, over all pages and on the worst of them.
@@ -54,7 +54,10 @@ def main() -> None:
     """Read every page with both and save the shares."""
     pages = sorted((dataset("docs-git-html") / "files").rglob("*.html"))
     result = {name: measure(pages, read) for name, read in READERS.items()}
-    save("html", {"pages": len(pages), "resiliparse": version("resiliparse"), "readers": result})
+    save(
+        "html_pages",
+        {"pages": len(pages), "resiliparse": version("resiliparse"), "readers": result},
+    )
 
 
 def measure(pages: list[Path], read: Callable[[str], str]) -> dict[str, object]:

@@ -1,0 +1,40 @@
+"""What became of a run, and how it is told while it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from samespace.types import Skip
+
+
+@dataclass
+class Report:
+    """What became of one run of `add` or `sync`.
+
+    `chunks` and `tokens` count what the documents added or updated hold; `embedded_tokens` only
+    what was given to the model (the rest had a vector already); `tokens_dropped` what was cut
+    off because the collection was made with `on_long="truncate"`. `dropped` counts the
+    characters that cleaning removed, by kind; `bytes_read` how much of the input is behind.
+    """
+
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    failed: list[Skip] = field(default_factory=list)
+    chunks: int = 0
+    tokens: int = 0
+    embedded_tokens: int = 0
+    tokens_dropped: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+    bytes_read: int = 0
+    seconds: float = 0.0
+
+    @property
+    def documents(self) -> int:
+        """How many documents were seen and are in the collection now."""
+        return self.added + self.updated + self.unchanged
+
+
+Progress = Callable[[Report], None]
