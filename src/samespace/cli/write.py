@@ -17,7 +17,7 @@ from samespace.cli.options import (
 )
 from samespace.cli.output import print_json, print_report, report_json
 from samespace.cli.progress import progress_bar
-from samespace.errors import InputError
+from samespace.errors import CollectionExists, InputError
 
 if TYPE_CHECKING:
     from samespace.collection import Collection
@@ -115,7 +115,11 @@ def open_or_create(into: str, model: str | None, recipe: dict[str, Any]) -> Coll
 
     given = {name: value for name, value in recipe.items() if value is not None}
     if not EmbeddedStore.exists(into):
-        return Collection.create(Path(into), model or DEFAULT_MODEL, **given)
+        try:
+            return Collection.create(Path(into), model or DEFAULT_MODEL, **given)
+        except CollectionExists:
+            if not EmbeddedStore.exists(into):
+                raise  # something else is there; else another process was faster
     collection = Collection.open(into, model)
     fixed = collection.recipe.to_dict()
     differing = {name: value for name, value in given.items() if fixed[name] != value}

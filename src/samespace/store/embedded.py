@@ -17,12 +17,14 @@ import json
 import os
 import secrets
 import sqlite3
+import time
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
+from filelock import BaseFileLock
 
-from samespace.errors import CollectionExists, CollectionNotFound
+from samespace.errors import CollectionExists, CollectionLocked, CollectionNotFound
 from samespace.space import Canary, Space
 from samespace.store.base import Header, Totals
 from samespace.store.check import check
@@ -31,13 +33,17 @@ from samespace.store.faults import damaged, guarded
 from samespace.store.reader import EmbeddedReader
 from samespace.store.schema import DATABASE, FORMAT, connect, migrate, read_state, stored_format
 from samespace.store.segments import ON_DISK, bytes_below, sync_folder
-from samespace.store.shared import Shared
+from samespace.store.shared import LOCK, Shared
 from samespace.store.writer import EmbeddedWriter
 
 __all__ = ["EmbeddedReader", "EmbeddedStore", "EmbeddedWriter"]
 
 _UNFINISHED = ".creating.sqlite3"
 """A database that is being made; only the finished one gets its name."""
+
+
+_CREATION_SECONDS = 30.0
+_CREATION_POLL = 0.1
 
 
 class EmbeddedStore:
@@ -52,15 +58,17 @@ class EmbeddedStore:
     @staticmethod
     def exists(path: str | os.PathLike[str]) -> bool:
         """Return whether there is a collection at the path."""
-        return (Path(path) / DATABASE).is_file()
+        return os.path.isfile(Path(path) / DATABASE)
 
     @staticmethod
     def require_free(path: str | os.PathLike[str]) -> None:
         """Raise CollectionExists unless nothing but an empty folder is at the path."""
         folder = Path(path)
-        if folder.is_dir():
+        if os.path.isdir(folder):
             inside = [
-                name for name in sorted(os.listdir(folder)) if not name.startswith(_UNFINISHED)
+                name
+                for name in sorted(os.listdir(folder))
+                if name != LOCK and not name.startswith(_UNFINISHED)
             ]
             if DATABASE in inside:
                 raise CollectionExists(
@@ -71,7 +79,7 @@ class EmbeddedStore:
                     f"{folder}: expected nothing or an empty folder, but it holds {inside[0]!r}"
                     f"{' and more' if inside[1:] else ''}. Choose another path."
                 )
-        elif folder.exists() or folder.is_symlink():
+        elif os.path.lexists(folder):
             raise CollectionExists(
                 f"{folder}: expected nothing or an empty folder, but there is a file. Choose "
                 "another path."
@@ -79,17 +87,29 @@ class EmbeddedStore:
 
     @classmethod
     def create(cls, path: str | os.PathLike[str], header: Header) -> EmbeddedStore:
-        """Make an empty store.
+        """Make an empty store; of several processes that try at once, one succeeds.
 
         Raises:
             CollectionExists: anything but an empty folder is at the path.
+            CollectionLocked: another process is making one there and does not come to an end.
             WriteFailed: the folder cannot be made or written.
         """
         folder = Path(path)
-        cls.require_free(folder)
+        with guarded(folder, "creating the collection"):
+            cls.require_free(folder)
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = _creation_lock(folder)
+            try:
+                cls._make(folder, header)
+            finally:
+                lock.release()
+        return cls.open(folder)
+
+    @classmethod
+    def _make(cls, folder: Path, header: Header) -> None:
+        """Write the database under another name and give it its own once it is complete."""
         unfinished = folder / _UNFINISHED
         with guarded(folder, "creating the collection"):
-            folder.mkdir(parents=True, exist_ok=True)
             for left in folder.glob(f"{_UNFINISHED}*"):
                 left.unlink()
             unfinished.touch()
@@ -103,7 +123,6 @@ class EmbeddedStore:
             unfinished.replace(folder / DATABASE)
             sync_folder(folder)
             sync_folder(folder.parent)
-        return cls.open(folder)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> EmbeddedStore:
@@ -116,9 +135,11 @@ class EmbeddedStore:
         """
         folder = Path(path)
         database = folder / DATABASE
-        if not database.is_file():
-            seen = "a file" if folder.is_file() else "a folder" if folder.is_dir() else "nothing"
-            inside = f" without {DATABASE}" if folder.is_dir() else ""
+        # Where pathlib raises (a name too long, no way in), os.path says that nothing is there.
+        if not os.path.isfile(database):
+            is_folder = os.path.isdir(folder)
+            seen = "a file" if os.path.isfile(folder) else "a folder" if is_folder else "nothing"
+            inside = f" without {DATABASE}" if is_folder else ""
             raise CollectionNotFound(
                 f"{folder}: expected the folder of a collection, got {seen}{inside}. Check the "
                 "path, or create a collection there."
@@ -227,6 +248,25 @@ class EmbeddedStore:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _creation_lock(folder: Path) -> BaseFileLock:
+    """Take the write lock of a folder that is free, and stays so until it is let go."""
+    deadline = time.monotonic() + _CREATION_SECONDS
+    while True:
+        EmbeddedStore.require_free(folder)
+        try:
+            lock = Shared.file_lock(folder, _CREATION_POLL)
+        except CollectionLocked:
+            if time.monotonic() > deadline:
+                raise
+            continue
+        try:
+            EmbeddedStore.require_free(folder)
+        except BaseException:
+            lock.release()
+            raise
+        return lock
 
 
 def _count(connection: sqlite3.Connection, what: str, *values: int) -> int:
