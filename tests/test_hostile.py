@@ -39,3 +39,19 @@ def test_of_processes_that_create_at_once_one_succeeds(tmp_path: Path) -> None:
             assert collection.info()["documents"] == 0
         for file in path.iterdir():
             file.unlink()
+
+
+def test_the_collection_inside_its_documents_is_no_document(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("# Cats\n\nCats purr.")
+    kb = tmp_path / "kb"
+    with samespace.Collection.create(kb, HashEmbedder()) as collection:
+        assert collection.add(tmp_path).added == 1
+    with samespace.open(kb, HashEmbedder()) as collection:
+        for paths in (tmp_path, kb, str(tmp_path / "*"), kb / "lexical" / ".."):
+            report = collection.add(paths)
+            assert report.added == 0
+            assert [(Path(skip.source), "collection" in skip.reason) for skip in report.failed] == [
+                (kb, True)
+            ]
+        assert collection.add(str(tmp_path / "**/*.*")).added == 0
+        assert [Path(document.source).name for document in collection.documents()] == ["a.md"]

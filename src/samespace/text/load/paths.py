@@ -14,6 +14,9 @@ from samespace.text.load.ignore import Ignore
 from samespace.text.load.options import LoadOptions
 
 STDIN = "-"
+COLLECTION = "samespace.sqlite3"
+"""The file that makes a folder a collection: what lies in one is no document."""
+
 Paths = Union[str, "os.PathLike[str]", Iterable[Union[str, "os.PathLike[str]"]]]
 
 _MAGIC = re.compile(r"[*?\[]")
@@ -189,6 +192,7 @@ def _below(folder: str, pattern: tuple[str, ...], ignored: Ignore | None) -> Ite
 def _names(folder: str) -> list[tuple[str, bool]]:
     try:
         with os.scandir(folder) as listing:
-            return sorted((entry.name, entry.is_dir()) for entry in listing)
+            names = sorted((entry.name, entry.is_dir()) for entry in listing)
     except OSError:
         return []
+    return [] if any(name == COLLECTION for name, _ in names) else names

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from samespace.text.load.ignore import Ignore
 from samespace.text.load.options import LoadOptions
 from samespace.text.load.outcome import Rejected, brief
-from samespace.text.load.paths import STDIN
+from samespace.text.load.paths import COLLECTION, STDIN
 
 _VERSION_CONTROL = frozenset({".git", ".hg", ".svn", ".jj"})
 
@@ -68,6 +68,9 @@ class Walker:
                         yield Found(path, Rejected(f"duplicate of {known}", failed=False))
                     continue
                 entries = self._entries(path, ignored, links)
+            except Rejected as problem:
+                yield Found(path, problem)
+                continue
             except OSError as error:
                 yield Found(path, Rejected(f"unreadable: {brief(error)}"))
                 continue
@@ -86,6 +89,8 @@ class Walker:
     ) -> list[tuple[str, bool]]:
         with os.scandir(folder) as listing:
             entries = sorted(listing, key=lambda entry: _order(entry.name))
+        if any(entry.name == COLLECTION for entry in entries):
+            raise Rejected("a samespace collection: what it holds is no document", failed=False)
         found = []
         for entry in entries:
             name = entry.name
