@@ -55,3 +55,34 @@ def test_the_collection_inside_its_documents_is_no_document(tmp_path: Path) -> N
             ]
         assert collection.add(str(tmp_path / "**/*.*")).added == 0
         assert [Path(document.source).name for document in collection.documents()] == ["a.md"]
+
+
+@pytest.mark.parametrize("by_document", [False, True])
+@pytest.mark.parametrize("mode", ["hybrid", "dense", "lexical"])
+def test_pages_are_disjoint_complete_and_one_ranking(
+    tmp_path: Path, mode: samespace.search.Mode, by_document: bool
+) -> None:
+    rng = random.Random(1)
+    words = [f"word{number}" for number in range(60)]
+    documents = [
+        Document(id=str(number), text=" ".join(rng.choices(words, k=rng.randint(5, 60))) + ".")
+        for number in range(400)
+    ]
+    with samespace.Collection.create(tmp_path / "kb", HashEmbedder(), max_tokens=32) as collection:
+        collection.add(documents)
+
+        def page(k: int, offset: int = 0) -> list[tuple[int, str, float]]:
+            hits = collection.search(
+                "word1 word2 word3", k, mode=mode, offset=offset, by_document=by_document
+            )
+            return [(hit.rank, hit.chunk.id, hit.score) for hit in hits]
+
+        whole = page(5_000)
+        pages: list[tuple[int, str, float]] = []
+        while found := page(37, len(pages)):
+            pages += found
+    assert pages == whole
+    assert len({id for _, id, _ in whole}) == len(whole) >= 250
+    assert [score for *_, score in whole] == sorted((score for *_, score in whole), reverse=True)
+    if by_document and mode != "lexical":
+        assert len(whole) == 400

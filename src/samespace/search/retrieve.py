@@ -17,7 +17,8 @@ Mode = Literal["dense", "lexical", "hybrid"]
 MODES: tuple[Mode, ...] = ("dense", "lexical", "hybrid")
 
 FUSION_DEPTH = 100
-"""How many candidates of each retriever are fused, at least."""
+"""How many candidates of each retriever are fused at first; four times as many where a page
+lies deeper. It does not depend on the page, so that pages fit together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +93,16 @@ def retrieve(reader: Reader, request: Request, vector: Callable[[], Vectors]) ->
     """
     query_vector = None if request.mode == "lexical" else vector()
     wanted = request.offset + request.k
-    depth = max(FUSION_DEPTH, wanted) if request.mode == "hybrid" else wanted
+    depth = FUSION_DEPTH if request.mode == "hybrid" else wanted
+    ranked: list[Fused] = []
     while True:
         lists = _candidates(reader, request, query_vector, depth)
-        fused = _fuse(request.mode, lists)
+        ranked = _append(ranked, _fuse(request.mode, lists))
         exhausted = all(len(found) < depth for found in lists.values())
-        hits = _hits(reader, fused, wanted, request.by_document)
+        if not exhausted and len(ranked) < wanted:
+            depth *= 4
+            continue
+        hits = _hits(reader, ranked, wanted, request.by_document)
         if len(hits) >= wanted or exhausted:
             break
         depth *= 4
@@ -105,6 +110,23 @@ def retrieve(reader: Reader, request: Request, vector: Callable[[], Vectors]) ->
         dataclasses.replace(hit, rank=rank)
         for rank, hit in enumerate(hits[request.offset : wanted], request.offset + 1)
     )
+
+
+def _append(ranked: list[Fused], deeper: list[Fused]) -> list[Fused]:
+    """Return the ranking so far, and behind it what only a deeper look found.
+
+    Fused anew from deeper lists, a ranking would change at its top too, and the pages of one
+    question would not fit together. What comes later never has a higher score.
+    """
+    if not ranked:
+        return deeper
+    known = {item.row for item in ranked}
+    last = ranked[-1].score
+    return ranked + [
+        dataclasses.replace(item, score=min(item.score, last))
+        for item in deeper
+        if item.row not in known
+    ]
 
 
 def _candidates(
