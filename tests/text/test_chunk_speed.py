@@ -23,10 +23,12 @@ class Tally:
         self.count = count
         self.calls = 0
         self.characters = 0
+        self.most = 0
 
     def __call__(self, texts: Sequence[str]) -> list[int]:
         self.calls += 1
         self.characters += sum(map(len, texts))
+        self.most = max(self.most, sum(map(len, texts)))
         return self.count(texts)
 
 
@@ -38,6 +40,15 @@ def test_counts_are_asked_for_in_few_calls(count: Count) -> None:
     assert len(chunks) > 200
     assert tally.calls <= 12
     assert tally.characters < 3 * len(text)
+
+
+@pytest.mark.parametrize("end", ["\n\n", " "])
+def test_no_call_takes_a_long_text_at_once(end: str) -> None:
+    text = end.join(prose(60, f"thing{n}") for n in range(6_000))
+    tally = Tally(lambda texts: [text.count(" ") for text in texts])
+    chunks = chunk(Document("d", text), tally, Recipe(128))
+    assert "".join(part.text for part in chunks) == text
+    assert tally.most <= 600_000 < len(text)
 
 
 def test_time_is_linear_in_the_length() -> None:

@@ -50,7 +50,7 @@ def cut(job: Job) -> list[Span]:
 
 def _weigh(job: Job, found: Sequence[Piece]) -> None:
     """Set weight, room and limit of new pieces, counting them all in one call."""
-    weights = job.meter.nets([_countable(job.text, piece) for piece in found])
+    weights = job.meter.estimates([_countable(job.text, piece) for piece in found])
     for piece, weight in zip(found, weights, strict=True):
         piece.weight = weight
         context = job.contexts.at(piece.block, piece.opening)
