@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
+from contextlib import suppress
+from typing import NoReturn
 
 import click
 
@@ -26,21 +30,34 @@ for command in (index, sync, search, info, delete, compact, demo):
     cli.add_command(command)
 
 
+def _leave(code: int) -> NoReturn:
+    """End the process at once: a thread may still wait in standard input, which Python's own
+    way out would wait for, or abort over."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
+
+
 def main() -> None:
     """Run the command line.
 
     Exit codes: 0 done, 1 an error that the user can mend, 2 wrong usage, 130 interrupted.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Not every terminal has every character; one that it lacks must not end the run.
+            stream.reconfigure(errors="replace")
     try:
         cli.main(standalone_mode=False)
     except click.exceptions.Abort:
-        sys.exit(INTERRUPTED)
+        _leave(INTERRUPTED)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except SamespaceError as error:
         click.echo(f"error: {error}", err=True)
-        sys.exit(1)
+        _leave(1)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,9 @@ SNIPPET = 400
 
 
 def print_json(value: Any) -> None:
-    """Print one JSON document to standard output."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+    """Print one JSON document to standard output, whatever the encoding of that is."""
+    encoding = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "")
+    click.echo(json.dumps(value, ensure_ascii=encoding != "utf8", indent=2))
 
 
 def report_json(report: Report) -> dict[str, Any]:
@@ -111,7 +113,8 @@ def print_report(report: Report, info: dict[str, Any]) -> None:
     ]
     for name, value in rows:
         table.add_row(name, f"{value:,}" if isinstance(value, int) else str(value))
-    Console(highlight=False).print(table)
+    # Names may look like markup: a folder "[/b]" is no closing tag.
+    Console(highlight=False, markup=False, emoji=False).print(table)
     if report.dropped:
         kinds = ", ".join(f"{kind} {count:,}" for kind, count in sorted(report.dropped.items()))
         click.echo(f"characters removed by cleaning: {kinds}")

@@ -26,6 +26,9 @@ from samespace.text.recipe import Recipe
 BUFFER_CHARACTERS = 4_000_000
 """How much cleaned text may wait between chunking and embedding."""
 
+PATIENCE_SECONDS = 2.0
+"""How long a run that failed waits for the thread that reads; it ends with its next item."""
+
 
 def ingest(
     known: Known,
@@ -64,6 +67,7 @@ def ingest(
     producer.start()
     pool = ThreadPoolExecutor(2, thread_name_prefix="samespace-embed")
     windows = Windows(writer, pool, embed, report)
+    ended = False
     try:
         for item in buffer:
             windows.take(item)
@@ -72,10 +76,12 @@ def ingest(
                 progress(report)
         windows.finish()
         buffer.raise_error()
+        ended = True
     finally:
         buffer.stop()
         pool.shutdown(wait=True, cancel_futures=True)
-        producer.join()
+        # After an error or an interrupt it may wait for input (a pipe) that never comes.
+        producer.join(None if ended else PATIENCE_SECONDS)
     report.seconds = time.perf_counter() - started
     progress(report)
     return seen
