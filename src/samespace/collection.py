@@ -259,6 +259,8 @@ class Collection:
             TooLong: the query does not fit the window.
             SpaceMismatch, ModelDrift: the model is not the collection's.
         """
+        if on_long not in ("error", "truncate"):
+            raise InputError(f'on_long must be "error" or "truncate" for a query, got {on_long!r}')
         started = time.perf_counter()
         request = Request(query, k, mode, where, offset, by_document)
         with self._store.read() as reader:

@@ -10,6 +10,7 @@ from samespace.errors import InputError
 from samespace.types import Document
 
 PathLike = str | os.PathLike[str]
+_NOTHING = object()
 Inputs = PathLike | Document | Iterable[PathLike] | Iterable[Document]
 
 
@@ -25,8 +26,8 @@ def sort_out(inputs: Inputs) -> tuple[list[PathLike], Iterable[Document] | None]
             "pass samespace.Document(id=..., text=...)"
         )
     iterator = iter(inputs)
-    first = next(iterator, None)
-    if first is None:
+    first = next(iterator, _NOTHING)
+    if first is _NOTHING:
         return [], []
     if isinstance(first, str | os.PathLike):
         paths = [first, *iterator]

@@ -126,7 +126,10 @@ def _document(
     reader: EmbeddedReader, count: Count, recipe: Recipe, item: Document, seen: Seen
 ) -> Queued:
     """Clean and chunk one document. Whatever goes wrong with it is about it alone."""
-    source = item.source or item.id
+    source = item.source or str(item.id)
+    unfit = _unfit(item)
+    if unfit:
+        return Skip(source, unfit, item.origin)
     if item.id in seen.ids:
         return Skip(source, f"duplicate id {item.id!r} in this run")
     known = reader.content_hash(item.id)
@@ -147,6 +150,20 @@ def _document(
         return Skip(source, "empty: no text is left after cleaning")
     hashes = [input_hash(piece.input) for piece in chunks]
     return Prepared(cleaned, chunks, hashes, is_new=known is None)
+
+
+def _unfit(document: Document) -> str:
+    """Return why nothing can be made of a document that a caller put together; "" if it can."""
+    for name, value in (("id", document.id), ("text", document.text), ("title", document.title)):
+        if not isinstance(value, str):
+            return f"the {name} must be a string, got {type(value).__name__}"
+    if not document.id:
+        return "the id is empty; give each document a name of its own"
+    try:
+        document.id.encode("utf-8")
+    except UnicodeEncodeError:
+        return "the id holds a lone surrogate, which is no character"
+    return ""
 
 
 def _with_text(document: Document) -> Document:

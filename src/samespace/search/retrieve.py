@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, overload
@@ -46,9 +47,17 @@ class Request:
             raise InputError(f"the query must be a string, got {type(self.query).__name__}")
         if not self.query.strip():
             raise InputError("the query is empty; ask something, in at least one word")
+        try:
+            self.query.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"the query holds a lone surrogate at position {error.start}, which is no "
+                "character; decode it with the encoding that it was written in"
+            ) from error
         for name, value, least in (("k", self.k, 1), ("offset", self.offset, 0)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            if isinstance(value, bool) or not hasattr(value, "__index__") or value < least:
                 raise InputError(f"{name} must be a whole number from {least} up, got {value!r}")
+            object.__setattr__(self, name, operator.index(value))
         if self.mode not in MODES:
             raise InputError(f"mode must be one of {', '.join(MODES)}, got {self.mode!r}")
 

@@ -90,6 +90,8 @@ class Lookups:
         Raises:
             CollectionDamaged: its chunks do not make up its text.
         """
+        if not _is_storable(id):
+            return None
         with guarded(self._database, "reading"):
             row = self._connection.execute(
                 f"SELECT number, {DOCUMENT_COLUMNS} FROM documents WHERE id = ?", (id,)
@@ -116,6 +118,17 @@ class Lookups:
                 yield Dropped(id, source, json.loads(characters), tokens or 0)
 
     def _one(self, sql: str, key: str) -> str | None:
+        if not _is_storable(key):
+            return None
         with guarded(self._database, "reading"):
             row = self._connection.execute(sql, (key,)).fetchone()
         return None if row is None else str(row[0])
+
+
+def _is_storable(key: str) -> bool:
+    """Say whether a name can be in the database: one with lone surrogates cannot."""
+    try:
+        key.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -76,8 +76,7 @@ class Shared:
     def take(self) -> sqlite3.Connection:
         """Return an idle connection for reading, or a new one."""
         with self._lock:
-            if self.closed:
-                raise InputError(f"{self.path}: the collection was closed; open it again")
+            self._require_open()
             if self._process != os.getpid():
                 # A connection must not cross a fork; the parent goes on using its own.
                 self._idle, self._process = [], os.getpid()
@@ -85,6 +84,10 @@ class Shared:
                 return self._idle.pop()
         with guarded(self.database, "opening"):
             return connect(self.database)
+
+    def _require_open(self) -> None:
+        if self.closed:
+            raise InputError(f"{self.path}: the collection was closed; open it again")
 
     def give(self, connection: sqlite3.Connection) -> None:
         """Put a connection back, its transaction ended."""
@@ -205,6 +208,7 @@ class Shared:
         Raises:
             CollectionLocked: another writer holds it and `timeout` seconds have passed.
         """
+        self._require_open()
         return self.file_lock(self.path, timeout)
 
     @staticmethod

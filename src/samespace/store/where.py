@@ -102,6 +102,10 @@ def parse(where: str) -> Node:
     Raises:
         FilterError: it does not parse; the message has the position and what was expected.
     """
+    if not isinstance(where, str):
+        raise FilterError(
+            f'a filter is a string such as "year >= 2020", got {type(where).__name__}'
+        )
     parser = _Parser(where)
     node = parser.any_of(0)
     if parser.here.kind != "end":
