@@ -52,6 +52,27 @@ def test_python() -> None:
             [(1, "type S"), (1, "func (s *S) Run")],
         ),
         (
+            "go",
+            "package x\n\ntype (\n\tA int\n\tB string\n)\n\ntype C = A\n",
+            [(1, "type A, B"), (1, "type C")],
+        ),
+        (
+            "java",
+            "class A {\n  @Override public int f() { return 1; }\n\n"
+            '  @SuppressWarnings("x") @Test\n  public void g() {}\n}\n',
+            [(1, "class A"), (2, "public int f"), (2, "public void g")],
+        ),
+        (
+            "typescript",
+            "@Plain class A {\n  @Input() get value() { return 1; }\n}\n",
+            [(1, "class A"), (2, "get value")],
+        ),
+        (
+            "c",
+            "typedef struct node {\n  struct node *next;\n} Node;\n\ntypedef unsigned long size;\n",
+            [(1, "typedef struct node Node"), (1, "typedef unsigned long size")],
+        ),
+        (
             "rust",
             "#[derive(Debug)]\npub struct A;\n\nimpl Foo for A {\n    fn new() -> A { A }\n}\n",
             [(1, "pub struct A"), (1, "impl Foo for A"), (2, "fn new")],

@@ -20,6 +20,7 @@ _LONG = 300_000
 _STEPS_PER_BYTE = 0.012
 _READ = 65_536
 _CLOSERS = frozenset("})];, \t")
+_ANNOTATIONS = frozenset(("annotation", "marker_annotation", "decorator"))
 _CLOSING_WORDS = frozenset(("end", "fi", "done", "esac"))
 
 
@@ -194,16 +195,31 @@ def _with_comments(lines: list[str], row: int, floor: int, grammar: Grammar) -> 
 
 def _label(source: bytes, node: Node) -> str:
     name = node.child_by_field_name("name")
-    if name is None and node.type == "type_declaration" and node.named_children:
-        name = node.named_children[0].child_by_field_name("name")
+    if node.type == "type_declaration":
+        named = (spec.child_by_field_name("name") for spec in node.named_children)
+        return "type " + ", ".join(_words(source, n.start_byte, n.end_byte) for n in named if n)
     end = node.end_byte
     if name is not None and node.type != "impl_item":
         end = name.end_byte
     elif declarator := _declarator(node):
         end = declarator.end_byte
+        kind = node.child_by_field_name("type") if node.type == "type_definition" else None
+        body = kind.child_by_field_name("body") if kind else None
+        if body:  # `typedef struct {...} name`
+            head = _words(source, node.start_byte, body.start_byte)
+            return f"{head} {_words(source, declarator.start_byte, end)}"
     elif body := node.child_by_field_name("body"):
         end = body.start_byte
-    return _words(source, node.start_byte, end)
+    return _words(source, _first_word(node), end)
+
+
+def _first_word(node: Node) -> int:
+    """Return where a definition begins behind the annotations before it."""
+    children = node.children
+    if children and children[0].type == "modifiers":
+        children = [*children[0].children, *children[1:]]
+    words = (child.start_byte for child in children if child.type not in _ANNOTATIONS)
+    return next(words, node.start_byte)
 
 
 def _declarator(node: Node) -> Node | None:
