@@ -32,6 +32,17 @@ def test_structure_becomes_blocks() -> None:
     assert document.title == "A b c"
 
 
+def test_attributes_of_headings_are_taken_off() -> None:
+    document = cleaned(
+        "# Top {#top}\n\n## Next {: .wide #n data=1 }\n\n## Sets {1, 2}\n\n## `{#each}`\n\n"
+        "a {#b}\n",
+        MD,
+    )
+    assert labels(document) == [(1, "Top"), (2, "Next"), (2, "Sets {1, 2}"), (2, "{#each}")]
+    assert document.text.endswith("a {#b}")
+    assert document.dropped == {"attributes": len(" {#top}") + len(" {: .wide #n data=1 }")}
+
+
 def test_front_matter_becomes_metadata() -> None:
     raw = Document(
         id="d",

@@ -25,6 +25,7 @@ _LONG_LINE = 200_000
 _MARKS = re.compile(r"(?<!\\)(?:\*{1,3}|~~|`+|(?<!\w)_{1,2}|_{1,2}(?!\w))")
 _LINK = re.compile(r"!?\[([^\[\]]{0,500})\]\([^()\s]{0,2000}\)")
 _TAG = re.compile(r"</?([a-zA-Z][a-zA-Z0-9-]*)")
+_HEADING_ATTRIBUTES = re.compile(r"\s\{:?\s*[#.][^{}\s]+(?:\s+[^{}\n]{0,200})?\}\Z")
 
 
 def read_markdown(text: str) -> Content:
@@ -81,14 +82,20 @@ class _Reader:
 
     def read(self, tokens: Sequence[Token], env: dict[str, Any]) -> None:
         builder = self.builder
+        in_heading = False
         for token in tokens:
             kind = token.type
             if kind == "inline":
-                self._inline(token.content, env)
-            elif kind in ("paragraph_open", "paragraph_close", "heading_open"):
+                words = self._without_attributes(token.content) if in_heading else token.content
+                self._inline(words, env)
+            elif kind in ("paragraph_open", "paragraph_close"):
                 builder.flush()
+            elif kind == "heading_open":
+                builder.flush()
+                in_heading = True
             elif kind == "heading_close":
                 builder.heading(int(token.tag[1]))
+                in_heading = False
             elif kind in ("fence", "code_block"):
                 builder.code(token.content)
             elif kind == "html_block":
@@ -105,6 +112,12 @@ class _Reader:
             self.builder.dropped["comment"] += len(markup) - len(kept)
         if kept.strip():
             read_fragment(kept, self.builder)
+
+    def _without_attributes(self, heading: str) -> str:
+        """Take off the `{#id .class}` that Pandoc, kramdown and their like read for themselves."""
+        kept = _HEADING_ATTRIBUTES.sub("", heading) if heading.endswith("}") else heading
+        self.builder.dropped["attributes"] += len(heading) - len(kept)
+        return kept
 
     def _inline(self, text: str, env: dict[str, Any]) -> None:
         if len(text) > _LONG_INLINE:
