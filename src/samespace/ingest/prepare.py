@@ -133,6 +133,10 @@ def _document(
     if item.id in seen.ids:
         return Skip(source, f"duplicate id {item.id!r} in this run")
     known = reader.content_hash(item.id)
+    owner = reader.origin(item.id) if known is not None and item.origin else ""
+    if owner != item.origin and owner in seen.kept_origins:
+        # That file was passed over, so the loader could not see that both hold this id.
+        return Skip(source, f"duplicate id {item.id!r}, held by {owner}", item.origin)
     seen.ids.add(item.id)
     if known == item.content_hash:
         return Unchanged(item)

@@ -41,6 +41,10 @@ class Lookups:
         """Return the content hash of a document, or None if there is none of this id."""
         return self._one("SELECT content_hash FROM documents WHERE id = ?", id)
 
+    def origin(self, id: str) -> str | None:
+        """Return the file that a document came from, or None if there is none of this id."""
+        return self._one("SELECT origin FROM documents WHERE id = ?", id)
+
     def file_digest(self, origin: str) -> str | None:
         """Return the digest of a file that was taken in whole, or None."""
         return self._one("SELECT digest FROM files WHERE origin = ?", origin)

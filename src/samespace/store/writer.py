@@ -152,6 +152,7 @@ class EmbeddedWriter(Lookups):
                 assert number is not None
             else:
                 self._remove_parts(number)
+                self._forget_file(number, document.origin)
                 self._connection.execute(_UPDATE_DOCUMENT, (*row, number))
             self._insert_metadata(number, fields)
             self._connection.executemany(
@@ -182,6 +183,7 @@ class EmbeddedWriter(Lookups):
         if row == where:
             return False
         with self._changing(f"updating document {document.id!r}"):
+            self._forget_file(self._number(document.id), document.origin)
             self._connection.execute(
                 "UPDATE documents SET source = ?, origin = ? WHERE id = ?", (*where, document.id)
             )
@@ -199,11 +201,7 @@ class EmbeddedWriter(Lookups):
                 if number is None:
                     continue
                 self._remove_parts(number)
-                self._connection.execute(
-                    "DELETE FROM files WHERE origin = "
-                    "(SELECT origin FROM documents WHERE number = ?)",
-                    (number,),
-                )
+                self._forget_file(number)
                 self._connection.execute("DELETE FROM documents WHERE number = ?", (number,))
                 deleted += 1
         return deleted
@@ -291,6 +289,14 @@ class EmbeddedWriter(Lookups):
         )
         self._connection.execute("DELETE FROM chunks WHERE document = ?", (number,))
         self._connection.execute("DELETE FROM metadata WHERE document = ?", (number,))
+
+    def _forget_file(self, number: int | None, now: str | None = None) -> None:
+        """Let the file that a document came from count as not taken in whole, unless it is now."""
+        self._connection.execute(
+            "DELETE FROM files WHERE origin IS NOT ? AND origin = "
+            "(SELECT origin FROM documents WHERE number = ?)",
+            (now, number),
+        )
 
     def _insert_metadata(self, number: int, fields: list[tuple[str, int, str, object]]) -> None:
         self._connection.executemany(
