@@ -221,3 +221,49 @@ def test_names_that_look_like_markup_and_terminals_of_few_characters(tmp_path: P
 def test_a_path_that_is_too_long_is_no_collection() -> None:
     with pytest.raises(samespace.errors.CollectionNotFound, match="nothing"):
         samespace.open("a" * 5_000)
+
+
+def test_two_files_that_hold_one_id_settle(tmp_path: Path, small: samespace.Collection) -> None:
+    first, second = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    one = '{"_id": "one", "text": "the first one"}\n'
+    first.write_text(one)
+    second.write_text('{"_id": "one", "text": "the other one"}\n{"_id": "two", "text": "two"}\n')
+    paths = [first, second]
+
+    def text() -> str:
+        document = small.document("one")
+        assert document is not None
+        return document.text
+
+    assert small.sync(paths).added == 2
+    for _ in range(3):
+        again = small.sync(paths)
+        assert (again.added, again.updated, again.removed, again.embedded_tokens) == (0, 0, 0, 0)
+        assert [Path(skip.source.rsplit(":", 1)[0].split("#")[0]) for skip in again.failed] == [
+            second
+        ]
+        assert text() == "the first one"
+    first.write_text('{"_id": "three", "text": "three"}\n')
+    assert small.sync(paths).removed == 0
+    assert text() == "the other one"
+    first.write_text(one)
+    small.sync(paths)
+    assert text() == "the first one"
+    first.write_text('{"_id": "three", "text": "three"}\n')
+    small.sync(paths)
+    assert text() == "the other one"
+
+
+def test_another_working_folder_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(tmp_path)
+    with samespace.Collection.create("kb", HashEmbedder()) as collection:
+        collection.add(Document(id="1", text="before"))
+        monkeypatch.chdir(elsewhere)
+        collection.add(Document(id="2", text="after"))
+        assert len(collection.search("before after")) == 2
+        assert collection.path == tmp_path / "kb"
+    assert not list(elsewhere.iterdir())

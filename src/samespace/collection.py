@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -10,11 +9,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from samespace.errors import DocumentNotFound, InputError, TooLong
+from samespace.errors import DocumentNotFound, InputError, ModelNotFound, TooLong
 from samespace.ingest import Known, Progress, Report, ingest
 from samespace.ingest.inputs import Inputs, PathLike, sort_out
 from samespace.models import load as load_model
 from samespace.models.base import Embedder
+from samespace.models.loading import lasting_name
 from samespace.search import Mode, Request, Results, retrieve
 from samespace.space import EmbedFunction, Space, Vectors, check_canaries, record_canaries
 from samespace.store.base import Header, StoredDocument
@@ -100,7 +100,7 @@ class Collection:
         header = Header(
             space=embedder.space,
             canaries=record_canaries(_cutting(embedder)),
-            model=os.fspath(model) if isinstance(model, str | os.PathLike) else "",
+            model=lasting_name(model),
             recipe=recipe.to_dict(),
             language=language,
         )
@@ -150,7 +150,14 @@ class Collection:
                         f"{self.path} was made with an embedder object ({self.space.model}); "
                         "pass it again: samespace.open(path, model=...)"
                     )
-                embedder = load_model(name)
+                try:
+                    embedder = load_model(name)
+                except ModelNotFound as error:
+                    raise ModelNotFound(
+                        f"{self.path} was made with the model {name!r}, which is not found any "
+                        f"more. If it lies elsewhere, say where: samespace.open(path, model=...) "
+                        f"or --model MODEL.\n{error}"
+                    ) from error
                 self.space.require(embedder.space, f"loading the model of {self.path}")
                 self._given = embedder
             return self._given

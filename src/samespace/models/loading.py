@@ -54,6 +54,21 @@ def _named(name: str) -> Embedder:
     raise ModelNotFound(_unknown(name))
 
 
+def lasting_name(model: str | os.PathLike[str] | Embedder) -> str:
+    """Return what finds the same model again from any working folder; "" for an object.
+
+    A folder is named by its absolute path, which no catalogued name is taken for.
+    """
+    if not isinstance(model, str | os.PathLike):
+        return ""
+    name = os.fspath(model)
+    if isinstance(model, str):
+        entries = (entry.name for entry in entry_points(group=ENTRY_POINTS))
+        if find(name) or name in entries or not os.path.isdir(name):
+            return name
+    return os.path.abspath(name)
+
+
 def _checked(model: object, source: str) -> Embedder:
     if not isinstance(model, Embedder):
         raise InputError(

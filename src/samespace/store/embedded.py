@@ -153,7 +153,8 @@ class EmbeddedStore:
                 header, collection = _read_header(connection, database)
             finally:
                 connection.close()
-        return cls(Shared(folder, header, collection))
+        # Absolute, so that the collection stays the same one when the working folder changes.
+        return cls(Shared(Path(os.path.abspath(folder)), header, collection))
 
     @property
     def path(self) -> Path:
