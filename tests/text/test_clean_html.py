@@ -6,6 +6,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+import pytest
+
+from samespace.text.clean import clean
+from samespace.types import Document
 from tests.datasets import dataset
 from tests.text.clean_laws import cleaned, labels, parts
 
@@ -25,7 +29,8 @@ PAGE = f"""<!DOCTYPE html><html><head><title>Site | Foxes</title><style>p{{color
 <p>Forests &amp; <b>fi</b>elds, 10<sup>6</sup> of them.<br>H<sub>2</sub>O.</p>
 <aside class="note"><p>Foxes are shy.</p></aside>
 <aside>Related pages</aside>
-<div class="share-buttons">Tweet this</div><p hidden>secret</p><p style="display: none">gone</p>
+<div class="share-buttons">Tweet this</div><div class="related-posts">Ten badgers</div>
+<div class="newsletter-signup">Subscribe</div><p hidden>secret</p><p style="display: none">gone</p>
 <footer><p>Written in spring.</p></footer></article></main>
 <div class="sidebar">Popular posts</div><form><input><label>Newsletter</label></form>
 <footer>© Example Inc.</footer><noscript>Enable JavaScript</noscript></body></html>"""
@@ -35,7 +40,7 @@ def test_the_page_around_the_content_goes() -> None:
     document = cleaned(PAGE, HTML)
     for furniture in (
         "tracking color Skip privacy cookies Home Menu Animals Contents Related Tweet secret gone "
-        "Popular Newsletter Inc. JavaScript ¶ Example"
+        "badgers Subscribe Popular Newsletter Inc. JavaScript ¶ Example"
     ).split():
         assert furniture not in document.text
     assert document.text.startswith("Foxes\n\nBy A. Writer\n\nThe quick brown fox")
@@ -46,6 +51,25 @@ def test_the_page_around_the_content_goes() -> None:
     assert document.title == "Foxes"
     for kind in ("script", "style", "navigation", "cookie-notice", "page-header", "page-footer"):
         assert document.dropped[kind] > 0
+
+
+@pytest.mark.parametrize(
+    ("title", "body", "expected"),
+    [
+        ("Foxes | Animals | Example", "<h1>Foxes</h1><h2>Food</h2>", "Foxes"),
+        ("fauna - Do foxes hunt? - Answers", "<h1>Do foxes hunt?</h1>", "Do foxes hunt?"),
+        ("Foxes — Zoo", "<h1>Zoo</h1><h2>Foxes</h2>", "Foxes — Zoo"),
+        ("Foxes | Zoo", "<h1>Zoo</h1><h2>Food</h2>", "Foxes | Zoo"),
+        ("A fox - in short", "<h1>Other</h1>", "A fox - in short"),
+        ("Fox-trot", "<h1>Fox</h1>", "Fox-trot"),
+    ],
+)
+def test_the_title_of_a_page_loses_the_name_of_the_site(
+    title: str, body: str, expected: str
+) -> None:
+    page = f"<title>{title}</title>{body}<p>{PROSE}"
+    document = clean(Document("d", page, title=title, media=HTML))
+    assert document.title == expected
 
 
 def test_structure_becomes_blocks() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections import Counter
 
 from samespace.text.clean.pieces import Content, assemble
@@ -10,6 +11,7 @@ from samespace.text.clean.unicode import fold, normalize
 from samespace.types import Block, Document
 
 _PDF = "application/pdf"
+_SEPARATOR = re.compile(r" [|–—·•»:-]+ ")
 
 
 def clean(document: Document) -> Document:
@@ -36,11 +38,13 @@ def clean(document: Document) -> Document:
         content = _read(text, document.media)
         dropped.update(content.dropped)
         body, blocks = assemble(content.pieces, dropped)
-    title = document.title or content.title or _top_heading(blocks)
+    title = fold(normalize(document.title or content.title or _top_heading(blocks)))
+    if document.media == "text/html":
+        title = _without_site(title, blocks)
     return dataclasses.replace(
         document,
         text=body,
-        title=fold(normalize(title)),
+        title=title,
         metadata={**content.metadata, **document.metadata},
         blocks=blocks,
         dropped={kind: count for kind, count in sorted(dropped.items()) if count},
@@ -76,6 +80,17 @@ def _read(text: str, media: str) -> Content:
 
 def _is_code(media: str) -> bool:
     return media.startswith("text/x-") and media not in ("text/x-rst", "text/x-asciidoc")
+
+
+def _without_site(title: str, blocks: tuple[Block, ...]) -> str:
+    """Return the heading that the title of a page repeats before the names of section and site.
+
+    A heading that is the title's last part, or not the only one in it, may be the site's name.
+    """
+    parts = [part.casefold() for part in _SEPARATOR.split(title)]
+    labels = dict.fromkeys(block.label for block in blocks if block.kind == "heading")
+    found = [label for label in labels if label.casefold() in parts]
+    return found[0] if len(found) == 1 and found[0].casefold() != parts[-1] else title
 
 
 def _top_heading(blocks: tuple[Block, ...]) -> str:

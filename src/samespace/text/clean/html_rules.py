@@ -60,6 +60,9 @@ _NAMES = {
     "share": "share share-bar sharebar share-buttons share-links sharing social social-share "
     "social-links social-icons social-media sharedaddy addtoany_share_save_container "
     "addthis_toolbox",
+    "related": "related related-articles related-posts related-products related-stories "
+    "related-content related-links recommended-articles recommendations you-may-also-like "
+    "newsletter-signup newsletter-form newsletter-subscribe",
     "skip-link": "skip-link skip-links skiplink skip-to-content skip-nav skip-navigation "
     "skip-to-main-content screen-reader-shortcut",
     "cookie-notice": "cookies cookie gdpr cookiebar cookieconsent cc-window cc-banner "
@@ -69,7 +72,7 @@ _NAMES = {
     "page-header": "site-header page-header-bar masthead topbar top-bar site-banner",
     "page-footer": "site-footer page-footer footer-links colophon",
     "permalink": "headerlink heading-anchor anchorjs-link header-anchor anchor-link "
-    "hash-link permalink-icon",
+    "hash-link permalink-icon viewcode-link",
     "code-gutter": "linenos linenodiv lineno line-numbers-rows blob-num copybtn copy-button",
 }
 _BY_NAME = {name.lower(): kind for kind, names in _NAMES.items() for name in names.split()}
