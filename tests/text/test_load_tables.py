@@ -42,6 +42,28 @@ def test_the_header_tells_the_delimiter(tmp_path: Path, delimiter: str) -> None:
     assert (document.id, document.text) == ("1", "words here")
 
 
+def test_columns_of_the_same_name_keep_their_cells(tmp_path: Path) -> None:
+    header = "_id,text,text,tag,tag,tag_2,tag"
+    result = table(tmp_path / "a.csv", f"{header}\n1,first,second,a,b,c,d\n")
+    (document,) = result.documents
+    assert document.text == "first"
+    assert document.metadata == {
+        "text_2": "second",
+        "tag": "a",
+        "tag_3": "b",
+        "tag_2": "c",
+        "tag_4": "d",
+    }
+
+
+@pytest.mark.parametrize(("name", "content"), [("a.csv", "_id,text\n"), ("a.jsonl", " \n\n")])
+def test_a_file_without_records_is_reported(tmp_path: Path, name: str, content: str) -> None:
+    result = table(tmp_path / name, content)
+    assert result.documents == []
+    assert result.reasons == {name: "empty"}
+    assert not result.ends[0].failed
+
+
 def test_a_missing_text_column_is_said_once(tmp_path: Path) -> None:
     result = table(tmp_path / "a.csv", "id,body\n1,x\n2,y\n")
     assert [skip.reason for skip in result.skips] == [

@@ -145,8 +145,11 @@ class _Run:
     def _items(self, opened: Opened, origin: str, tally: _Tally) -> Iterator[Document | Skip]:
         found = records(opened, self._options)
         if found is not None:
+            number = 0
             for number, record in found:
                 yield self._record(record, origin, number, tally)
+            if not number:
+                raise Rejected("empty", failed=False)
             return
         content = parse(opened, self._options)
         if not content.text.strip():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -29,7 +29,9 @@ class Header:
     """The names of the columns, and where the text is."""
 
     def __init__(self, cells: list[str], text_field: str) -> None:
-        self.names = [cell.strip() or f"column {i}" for i, cell in enumerate(cells, start=1)]
+        self.names = _distinct(
+            [cell.strip() or f"column {i}" for i, cell in enumerate(cells, start=1)]
+        )
         self.has_text = text_field in self.names
         self._text = self.names.index(text_field) if self.has_text else 0
 
@@ -49,6 +51,22 @@ class Header:
         }
         record.setdefault(self.names[self._text], "")
         return record
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """Number the columns whose name another one before them has: `tag`, `tag_2`, `tag_3`."""
+    taken = set(names)
+    seen: Counter[str] = Counter()
+    distinct = []
+    for name in names:
+        seen[name] += 1
+        unique = name
+        if seen[name] > 1:
+            while (unique := f"{name}_{seen[name]}") in taken:
+                seen[name] += 1
+            taken.add(unique)
+        distinct.append(unique)
+    return distinct
 
 
 def rows(lines: Iterable[Line], kind: str, text_field: str, limit: int) -> Iterator[Row]:
