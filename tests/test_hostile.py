@@ -267,3 +267,8 @@ def test_another_working_folder_changes_nothing(
         assert len(collection.search("before after")) == 2
         assert collection.path == tmp_path / "kb"
     assert not list(elsewhere.iterdir())
+
+
+def test_a_wait_that_is_no_number_is_named(small: samespace.Collection) -> None:
+    with pytest.raises(InputError, match="nan"):
+        small.add(Document(id="x", text="x"), wait=float("nan"))

@@ -7,6 +7,7 @@ opens nothing. Safe to use from several threads.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import sqlite3
 import threading
@@ -214,6 +215,8 @@ class Shared:
     @staticmethod
     def file_lock(path: Path, timeout: float) -> BaseFileLock:
         """Take the write lock of the collection in a folder; see `lock`."""
+        if math.isnan(timeout):
+            raise InputError("the time to wait must be a number of seconds, got nan")
         lock = FileLock(str(path / LOCK), thread_local=False)
         try:
             lock.acquire(timeout=max(timeout, 0.0), poll_interval=0.02)
