@@ -72,3 +72,11 @@ def test_items_are_a_list() -> None:
         "list",
         f"- one thing {LINE} {LINE};\n- another thing.",
     )
+
+
+def test_a_heading_below_other_words_is_no_title() -> None:
+    body = f"Abstract\nSome words {LINE}\n{LINE}.\n1 Results\nWe saw {LINE}\n{LINE}.\n"
+    assert cleaned(body, PDF).title == "Abstract"
+    below = cleaned(f"On the Foxes of Kent by A. Writer\n\n{body}", PDF)
+    assert labels(below)[0] == (1, "Abstract")
+    assert below.title == ""

@@ -38,7 +38,7 @@ def clean(document: Document) -> Document:
         content = _read(text, document.media)
         dropped.update(content.dropped)
         body, blocks = assemble(content.pieces, dropped)
-    title = fold(normalize(document.title or content.title or _top_heading(blocks)))
+    title = fold(normalize(document.title or content.title or _top_heading(blocks, document.media)))
     if document.media == "text/html":
         title = _without_site(title, blocks)
     return dataclasses.replace(
@@ -93,7 +93,12 @@ def _without_site(title: str, blocks: tuple[Block, ...]) -> str:
     return found[0] if len(found) == 1 and found[0].casefold() != parts[-1] else title
 
 
-def _top_heading(blocks: tuple[Block, ...]) -> str:
-    """Return the first heading of the outermost level that the text has."""
+def _top_heading(blocks: tuple[Block, ...], media: str) -> str:
+    """Return the first heading of the outermost level that the text has.
+
+    Headings of a PDF are inferred: below other words, the first is more often "Abstract".
+    """
+    if media == _PDF and blocks and blocks[0].kind != "heading":
+        return ""
     headings = [block for block in blocks if block.kind == "heading"]
     return min(headings, key=lambda block: block.level).label if headings else ""
