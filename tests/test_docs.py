@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 from pathlib import Path
 
 import click
+import pytest
 
 from samespace.cli.main import cli
 
@@ -33,6 +35,13 @@ def reference() -> str:
 def test_reference_is_in_step() -> None:
     written, printed = REFERENCE.read_text(encoding="utf-8"), reference()
     assert written.split() == printed.split()  # where lines break depends on click's version
+
+
+def test_figures_in_the_readme_are_the_saved_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(DOCS.parent / "benchmarks"))
+    report = importlib.import_module("report")
+    readme = report.README.read_text(encoding="utf-8")
+    assert report.renewed(readme) == readme
 
 
 def test_links_in_the_documents_lead_somewhere() -> None:

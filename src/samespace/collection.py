@@ -341,7 +341,9 @@ class Collection:
         with self._store.write(wait) as writer:
             known = Known(self._store)
             if documents is None:
-                items = load(paths, options or LoadOptions(), known.is_unchanged)
+                items = load(
+                    paths, options or LoadOptions(), known.is_unchanged, report.passed_over
+                )
             else:
                 items = iter(documents)
             seen = ingest(

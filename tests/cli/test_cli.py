@@ -44,6 +44,9 @@ def indexed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
     (docs / "broken.pdf").write_bytes(b"%PDF-1.4 nothing more")
     (docs / "photo.png").write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00")
     (docs / "empty.md").write_text("")
+    (docs / ".hidden.md").write_text("Nobody asked for this.")
+    (docs / ".gitignore").write_text("*.log\n")
+    (docs / "a.log").write_text("Nor for this.")
     report = run_json("index", str(docs), "--into", str(folder / "kb"))
     return folder, report
 
@@ -58,6 +61,7 @@ def test_index_json(indexed: tuple[Path, Any]) -> None:
     reasons = {Path(f["source"]).name: f["reason"] for f in report["failed"]}
     assert set(reasons) == {"broken.pdf", "photo.png", "empty.md"}
     assert all(reasons.values())
+    assert report["passed_over"] == {"hidden": 2, "ignored": 1}
 
 
 def test_index_again_and_sync(indexed: tuple[Path, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -37,6 +38,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "embedded_tokens": report.embedded_tokens,
         "tokens_dropped": report.tokens_dropped,
         "characters_dropped": report.dropped,
+        "passed_over": dict(report.passed_over),
         "seconds": round(report.seconds, 3),
     }
 
@@ -76,7 +78,7 @@ def print_results(results: Results) -> None:
         click.echo("nothing found")
     for hit in results.hits:
         chunk = hit.chunk
-        path = " > ".join(part for part in (hit.title, *chunk.heading) if part)
+        path = " > ".join(name for name, _ in groupby((hit.title, *chunk.heading)) if name)
         parts = ", ".join(
             f"{name} #{part['rank']:.0f} ({part['score']:.3f})" for name, part in hit.parts.items()
         )
@@ -118,6 +120,9 @@ def print_report(report: Report, info: dict[str, Any]) -> None:
     if report.dropped:
         kinds = ", ".join(f"{kind} {count:,}" for kind, count in sorted(report.dropped.items()))
         click.echo(f"characters removed by cleaning: {kinds}")
+    if report.passed_over:
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in report.passed_over.items())
+        click.echo(f"names passed over: {kinds} (--hidden, --no-gitignore take them)")
     print_failures(report)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -16,6 +17,7 @@ class Report:
     what was given to the model (the rest had a vector already); `tokens_dropped` what was cut
     off because the collection was made with `on_long="truncate"`. `dropped` counts the
     characters that cleaning removed, by kind; `bytes_read` how much of the input is behind.
+    `passed_over` counts the names in folders that were left alone by rule: hidden or ignored.
     """
 
     added: int = 0
@@ -28,6 +30,7 @@ class Report:
     embedded_tokens: int = 0
     tokens_dropped: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
+    passed_over: Counter[str] = field(default_factory=Counter)
     bytes_read: int = 0
     seconds: float = 0.0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ def load(
     paths: Paths,
     options: LoadOptions | None = None,
     unchanged: Unchanged = lambda origin, digest: False,
+    passed_over: Counter[str] | None = None,
 ) -> Iterator[Document | Skip | FileEnd]:
     """Turn files, folders, globs and standard input into documents.
 
@@ -41,13 +43,15 @@ def load(
         options: how to read; `LoadOptions()` by default.
         unchanged: asked with (origin, digest) before a file is parsed; if it says true, the
             file is passed over with `FileEnd(unchanged=True)`. What it raises goes through.
+        passed_over: filled with how many names in folders were left alone by rule: "hidden"
+            and "ignored" (by a `.gitignore`); a folder counts once.
 
     Raises:
         InputError: a path does not exist or a glob matches nothing; raised by the call
             itself, before anything is read.
     """
     options = options or LoadOptions()
-    return _Run(options, unchanged).all(resolve(paths, options))
+    return _Run(options, unchanged, passed_over).all(resolve(paths, options))
 
 
 def total_bytes(paths: Paths, options: LoadOptions | None = None) -> int:
@@ -93,10 +97,14 @@ class _Tally:
 
 
 class _Run:
-    def __init__(self, options: LoadOptions, unchanged: Unchanged) -> None:
+    def __init__(
+        self, options: LoadOptions, unchanged: Unchanged, passed_over: Counter[str] | None
+    ) -> None:
         self._options = options
         self._unchanged = unchanged
         self._walker = Walker(options)
+        if passed_over is not None:
+            self._walker.passed_over = passed_over
         self._ids = Ids()
         self._origins: set[str] = set()
         self._contents: dict[str, str] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -36,6 +37,8 @@ class Walker:
     def __init__(self, options: LoadOptions) -> None:
         self._options = options
         self._folders: dict[tuple[int, int], str] = {}
+        self.passed_over: Counter[str] = Counter()
+        """Names that were left alone by rule: "hidden" and "ignored" (a folder counts once)."""
 
     def find(self, path: str) -> Iterator[Found]:
         """Find what a path stands for: itself, or the files below it in the order of names."""
@@ -94,11 +97,15 @@ class Walker:
         found = []
         for entry in entries:
             name = entry.name
-            if name in _VERSION_CONTROL or (name.startswith(".") and not self._options.hidden):
+            if name in _VERSION_CONTROL:
+                continue
+            if name.startswith(".") and not self._options.hidden:
+                self.passed_over["hidden"] += 1
                 continue
             is_link = entry.is_symlink()
             is_folder = not is_link and entry.is_dir(follow_symlinks=False)
             if ignored is not None and ignored(entry.path, is_folder):
+                self.passed_over["ignored"] += 1
                 continue
             if not is_link:
                 found.append((entry.path, is_folder))

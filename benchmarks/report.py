@@ -1,0 +1,140 @@
+"""The table of measurements in README.md, from the saved results.
+
+    python benchmarks/report.py      # writes it anew
+
+Every figure there comes from benchmarks/results; a test holds the two in step.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+README = HERE.parent / "README.md"
+BEGIN, END = "<!-- measurements -->\n", "<!-- /measurements -->"
+
+
+def result(name: str) -> Any:
+    """Return a saved result."""
+    return json.loads((HERE / "results" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def rows() -> list[tuple[str, str, str]]:
+    """Return (what, figure, script) for each measurement."""
+    install, scifact, memory = result("install"), result("scifact"), result("memory")
+    seconds = install["seconds"]
+    default, truncated = scifact["default"], scifact["truncated"]
+    embed = result("embed")
+    table = [
+        (
+            "default install in a fresh environment, no PyTorch",
+            f"{install['megabytes']} MB",
+            "install",
+        ),
+        ("`import samespace`", f"{seconds['import samespace']:.3f} s", "install"),
+        ("`samespace --help`", f"{seconds['samespace --help']:.2f} s", "install"),
+        (
+            "SciFact nDCG@10, one vector per document cut at 256 tokens: dense",
+            f"{truncated['modes']['dense']['ndcg@10']:.3f}",
+            "scifact",
+        ),
+        *(
+            (
+                f"SciFact nDCG@10, as chunked by default: {mode}",
+                f"{default['modes'][mode]['ndcg@10']:.3f}",
+                "scifact",
+            )
+            for mode in ("dense", "lexical", "hybrid")
+        ),
+        (
+            f"indexing SciFact ({default['documents']:,} documents, {default['chunks']:,} chunks)",
+            f"{default['index_seconds']:.0f} s, {default['tokens_per_second']:,} tokens/s",
+            "scifact",
+        ),
+        (
+            "indexing it again, unchanged",
+            f"{scifact['again']['seconds']:.2f} s, {scifact['again']['embedded_tokens']} tokens "
+            "embedded",
+            "scifact",
+        ),
+        (
+            "a hybrid search in it, median and 99th percentile",
+            f"{default['modes']['hybrid']['p50_ms']:.1f} ms, "
+            f"{default['modes']['hybrid']['p99_ms']:.1f} ms",
+            "scifact",
+        ),
+        *(
+            (
+                f"peak memory while indexing {memory[size]['documents']:,} documents",
+                f"{memory[size]['peak_mib']} MiB",
+                "memory",
+            )
+            for size in ("a tenth", "scifact", "ten times")
+        ),
+        *embedding(embed),
+        *(documentation(name) for name in ("peps", "git", "eips")),
+    ]
+    return table
+
+
+def embedding(embed: Any) -> list[tuple[str, str, str]]:
+    """Return the rows that compare with sentence-transformers."""
+    ours, theirs = embed["systems"]["samespace"], embed["systems"]["sentence-transformers"]
+    return [
+        (
+            "embedding SciFact passages; sentence-transformers (PyTorch) in the same run",
+            f"{ours['tokens_per_second']:,} tokens/s; {theirs['tokens_per_second']:,}",
+            "embed",
+        ),
+        (
+            "one query, median; sentence-transformers in the same run",
+            f"{ours['query_p50_ms']:.1f} ms; {theirs['query_p50_ms']:.1f} ms",
+            "embed",
+        ),
+        (
+            "least cosine between the two",
+            f"{embed['least_cosine']:.7f}",
+            "embed",
+        ),
+    ]
+
+
+def documentation(name: str) -> tuple[str, str, str]:
+    """Return the row of one folder of documentation."""
+    docs = result(f"docs-{name}")
+    folder = {
+        "peps": "the PEPs (reStructuredText)",
+        "git": "Git's manual (HTML, AsciiDoc)",
+        "eips": "the EIPs (Markdown, PDF)",
+    }[name]
+    return (
+        f"{folder}: files in, left out with a reason; questions found in the top 5",
+        f"{docs['documents']:,}, {docs['left_out']}; {docs['found_in_top_5']} of "
+        f"{len(docs['questions'])}",
+        "docs",
+    )
+
+
+def table() -> str:
+    """Return the table in Markdown, with the machine that it was measured on."""
+    environment = result("scifact")["environment"]
+    lines = [
+        f"Measured on {environment['cores']} cores of {environment['cpu']} with Python "
+        f"{environment['python']}; each script prints and saves its result.\n",
+        "| what | figure | script |",
+        "|---|---|---|",
+    ]
+    lines += [f"| {what} | {figure} | `benchmarks/{name}.py` |" for what, figure, name in rows()]
+    return "\n".join(lines) + "\n"
+
+
+def renewed(readme: str) -> str:
+    """Return the README with the table of today."""
+    before, rest = readme.split(BEGIN)
+    return before + BEGIN + table() + END + rest.split(END)[1]
+
+
+if __name__ == "__main__":
+    README.write_text(renewed(README.read_text(encoding="utf-8")), encoding="utf-8")
