@@ -319,6 +319,9 @@ def test_create_refuses_what_is_there(kb: Path, tmp_path: Path) -> None:
         Collection.create(kb, HashEmbedder())
     with pytest.raises(InputError, match="window"):
         Collection.create(tmp_path / "other", HashEmbedder(max_tokens=64), max_tokens=65)
+    with pytest.raises(InputError, match="ISO 639"):
+        Collection.create(tmp_path / "other", HashEmbedder(), language="English")
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_document_that_is_only_a_title_can_be_found(kb: Path) -> None:

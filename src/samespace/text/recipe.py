@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -52,6 +53,11 @@ class Recipe:
         if self.on_long not in ("split", "error", "truncate"):
             raise InputError(
                 f'on_long must be "split", "error" or "truncate", got {self.on_long!r}'
+            )
+
+        if not re.fullmatch("[a-z]{2,3}", self.language):
+            raise InputError(
+                f'language must be an ISO 639 code such as "en" or "de", got {self.language!r}'
             )
 
     @property
