@@ -14,7 +14,7 @@ from samespace.cli.write import open_or_create
 
 QUESTIONS = (
     "How do I find the longest matching part of two strings?",
-    "start another program and read what it prints",
+    "execute a shell command and get its output as a string",
     "merge several sorted lists into one",
 )
 HITS = 3
