@@ -95,7 +95,7 @@ def measure(name: str, kb: Path) -> dict[str, Any]:
             "documents": info["documents"],
             "left_out": len(report.failed),
             "unaccounted": on_disk - info["documents"] - len({s.source for s in report.failed}),
-            "reasons": dict(Counter(skip.reason.split(":")[0] for skip in report.failed)),
+            "reasons": dict(Counter(kind(skip.reason) for skip in report.failed)),
             "chunks": info["chunks"],
             "tokens": info["tokens"],
             "tokens_dropped": info["tokens_dropped"],
@@ -108,6 +108,11 @@ def measure(name: str, kb: Path) -> dict[str, Any]:
             "found_in_top_5": sum(1 for asked in questions if asked["rank"]),
             "questions": questions,
         }
+
+
+def kind(reason: str) -> str:
+    """Return a reason without what it says of the one file."""
+    return re.sub(r"duplicate of .*", "duplicate of another file", reason.split(":")[0])
 
 
 def ask(collection: Collection, question: str, answers: tuple[str, ...]) -> dict[str, Any]:
