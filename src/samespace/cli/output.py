@@ -94,7 +94,8 @@ def print_report(report: Report, info: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=info["path"], show_header=False, title_justify="left")
+    click.echo(info["path"])
+    table = Table(show_header=False)
     table.add_column(style="bold")
     table.add_column(justify="right")
     rate = report.embedded_tokens / report.seconds if report.seconds else 0.0
