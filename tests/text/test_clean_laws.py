@@ -59,7 +59,11 @@ def test_plain_text_is_clean_after_once(text: str) -> None:
     assert cleaned(once).text == once
 
 
-@given(st.text(alphabet=st.characters(categories=("L", "N")), min_size=1, max_size=40))
+# Ligatures are left out: in a PDF they are how letters were set, and are written out.
+LETTERS = st.characters(categories=("L", "N"), exclude_characters="ﬀﬁﬂﬃﬄﬅﬆ")
+
+
+@given(st.text(alphabet=LETTERS, min_size=1, max_size=40))
 def test_words_survive_in_every_format(word: str) -> None:
     expected = cleaned(word).text
     for media in MEDIA[:6]:
