@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from samespace.cli.options import (
+    Command,
     json_option,
     load_options,
     model_option,
@@ -23,14 +24,23 @@ if TYPE_CHECKING:
     from samespace.collection import Collection
 
 
+def write_options(command: Command) -> Command:
+    """Add what `index` and `sync` take."""
+    for option in (
+        json_option,
+        wait_option,
+        load_options,
+        recipe_options,
+        model_option,
+        click.option("--into", required=True, metavar="KB", help="The collection's folder."),
+        click.argument("paths", nargs=-1, required=True, metavar="PATH..."),
+    ):
+        command = option(command)
+    return command
+
+
 @click.command()
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@click.option("--into", required=True, metavar="KB", help="The collection's folder.")
-@model_option
-@recipe_options
-@load_options
-@wait_option
-@json_option
+@write_options
 def index(paths: tuple[str, ...], into: str, **options: Any) -> None:
     """Index files, folders, globs or standard input ("-") into KB, which is made if needed.
 
@@ -40,13 +50,7 @@ def index(paths: tuple[str, ...], into: str, **options: Any) -> None:
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@click.option("--into", required=True, metavar="KB", help="The collection's folder.")
-@model_option
-@recipe_options
-@load_options
-@wait_option
-@json_option
+@write_options
 def sync(paths: tuple[str, ...], into: str, **options: Any) -> None:
     """Do as `index`, and remove what is gone from the paths."""
     _run(paths, into, "sync", **options)
