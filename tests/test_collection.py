@@ -353,3 +353,15 @@ def test_one_bad_document_stops_nothing(kb: Path) -> None:
         assert [skip.source for skip in report.failed] == ["nested", "torn", "loose"]
         assert all(skip.reason for skip in report.failed)
         assert collection.add([CATS, DOGS]).unchanged == 2
+
+
+def test_what_is_left_out_is_reported_every_time(kb: Path, tmp_path: Path) -> None:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / "a.html").write_text("<html><script>only()</script></html>")
+    (docs / "b.html").write_text("<p>Some words.</p>")
+    with Collection.create(kb, HashEmbedder()) as collection:
+        first, again = collection.add(docs), collection.add(docs)
+        assert [skip.source for skip in first.failed] == [str(docs / "a.html")]
+        assert again.failed == first.failed
+        assert (again.unchanged, again.embedded_tokens) == (1, 0)

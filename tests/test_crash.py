@@ -134,7 +134,7 @@ def test_interrupted_by_hand_it_says_so_and_goes_on(tmp_path: Path) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not (kb / "samespace.sqlite3").exists():
         time.sleep(0.05)
-    time.sleep(3)
+    time.sleep(1.5)
     child.send_signal(signal.SIGINT)
     _, errors = child.communicate(timeout=60)
     assert child.returncode == 130

@@ -6,7 +6,6 @@
     ├── InputError (ValueError)        an argument or an option that cannot be used
     │   └── FilterError                a `where` that does not parse
     ├── TooLong (ValueError)           a text that does not fit the model's window
-    ├── LoadError                      a source that could not be turned into documents
     ├── MissingExtra (ImportError)     an optional package is not installed
     ├── ModelError                     a model folder or file that cannot be used
     │   ├── ModelNotFound              the name is known nowhere
@@ -46,18 +45,6 @@ class FilterError(InputError):
 
 class TooLong(SamespaceError, ValueError):
     """A text that does not fit the model's window and was not allowed to be split or cut."""
-
-
-class LoadError(SamespaceError):
-    """A source that could not be turned into documents.
-
-    `source` is where it is; `reason` is one short sentence, as shown in reports.
-    """
-
-    def __init__(self, source: str, reason: str) -> None:
-        super().__init__(f"{source}: {reason}")
-        self.source = source
-        self.reason = reason
 
 
 class MissingExtra(SamespaceError, ImportError):

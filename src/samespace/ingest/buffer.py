@@ -22,12 +22,14 @@ class Buffer(Generic[T]):
         self._error: BaseException | None = None
         self._changed = threading.Condition()
 
+    def is_full(self, weight: int) -> bool:
+        """Say whether an item of this weight would have to wait. One item always has room."""
+        return self._held > 0 and self._held + weight > self._capacity
+
     def put(self, item: T, weight: int) -> bool:
         """Add an item, waiting for room; return False once the reader has stopped."""
         with self._changed:
-            self._changed.wait_for(
-                lambda: self._stopped or self._held == 0 or self._held + weight <= self._capacity
-            )
+            self._changed.wait_for(lambda: self._stopped or not self.is_full(weight))
             if self._stopped:
                 return False
             self._items.append((item, weight))

@@ -56,7 +56,7 @@ def ingest(
         What was seen: ids of documents, and origins that are there although not read anew.
     """
     started = time.perf_counter()
-    seen = Seen(set(), set())
+    seen = Seen()
     buffer: Buffer[Queued] = Buffer(BUFFER_CHARACTERS)
     producer = threading.Thread(
         target=_produce,
@@ -98,7 +98,10 @@ def _produce(
     try:
         for item in items:
             out = prepare(known.reader, count, recipe, item, seen)
-            if not buffer.put(out, _weight(out)):
+            weight = _weight(out)
+            if buffer.is_full(weight):
+                known.close()
+            if not buffer.put(out, weight):
                 return
         buffer.close(None)
     except BaseException as error:

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from samespace.errors import MissingExtra, ModelError, SamespaceError, SpaceError, StoreError
 from samespace.store.embedded import EmbeddedReader, EmbeddedStore
@@ -23,8 +23,10 @@ Item = Document | Skip | FileEnd
 class Seen:
     """What a run came across: needed to know what is gone."""
 
-    ids: set[str]
-    kept_origins: set[str]
+    ids: set[str] = field(default_factory=set)
+    kept_origins: set[str] = field(default_factory=set)
+    unfinished: set[str] = field(default_factory=set)
+    """Files of which a document was left out: looked at, and reported, again the next time."""
 
     def keeps(self, origin: str) -> bool:
         """Say whether a file, or a folder above it, is there although it was not read."""
@@ -78,7 +80,7 @@ class Known:
     """What the store holds already, asked by one thread, with a view that is never old.
 
     A view that stayed open for the whole run would keep SQLite from emptying its log, which
-    would then grow with the corpus.
+    would then grow with the corpus. So it is renewed, and closed before a wait.
     """
 
     SECONDS = 1.0
@@ -118,8 +120,13 @@ def prepare(reader: EmbeddedReader, count: Count, recipe: Recipe, item: Item, se
         if item.unchanged or item.failed:
             seen.kept_origins.add(item.origin)
         unchanged = reader.count_of(item.origin) if item.unchanged else 0
+        if item.origin in seen.unfinished:
+            item = dataclasses.replace(item, digest="")
         return File(item, unchanged, _size(item.origin))
-    return _document(reader, count, recipe, item, seen)
+    out = _document(reader, count, recipe, item, seen)
+    if isinstance(out, Skip):
+        seen.unfinished.add(item.origin)
+    return out
 
 
 def _document(

@@ -43,7 +43,7 @@ class Windows:
         self.in_flight: deque[Window] = deque()
         self.embedding: set[bytes] = set()
         self.open = Window()
-        self.failed_origins: set[str] = set()
+        self.refused_origins: set[str] = set()
         self._committed = False
         self._within = 0
 
@@ -111,7 +111,6 @@ class Windows:
         report = self.report
         if isinstance(item, Skip):
             report.failed.append(item)
-            self.failed_origins.add(item.origin)
         elif isinstance(item, Unchanged):
             report.unchanged += 1
             self.writer.touch(item.document)
@@ -121,7 +120,7 @@ class Windows:
             report.bytes_read += item.size - self._within
             self._within = 0
             end = item.end
-            if end.digest and not end.unchanged and end.origin not in self.failed_origins:
+            if end.digest and not end.unchanged and end.origin not in self.refused_origins:
                 self.writer.mark_file(end.origin, end.digest)
         else:
             self._put(item)
@@ -132,7 +131,7 @@ class Windows:
             self.writer.put(item.document, item.chunks, item.hashes)
         except InputError as error:
             document = item.document
-            self.failed_origins.add(document.origin)
+            self.refused_origins.add(document.origin)
             skip = Skip(document.source or document.id, str(error), document.origin)
             report.failed.append(skip)
             return
@@ -153,6 +152,8 @@ class Windows:
 
 @dataclass
 class Window:
+    """Items in order, and the inputs among them that are embedded for it."""
+
     items: list[Queued] = field(default_factory=list)
     hashes: list[bytes] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
