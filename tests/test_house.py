@@ -19,6 +19,7 @@ FLOORS = {
     "errors": 0,
     "types": 0,
     "space": 1,
+    "run": 1,
     "text": 2,
     "vectors": 2,
     "models": 3,
@@ -26,6 +27,8 @@ FLOORS = {
     "search": 4,
     "ingest": 5,
     "collection": 5,
+    "evaluate": 6,
+    "integrations": 7,
     "cli": 7,
 }
 ALONE = {("models", "store"), ("store", "models"), ("text", "vectors"), ("vectors", "text")}

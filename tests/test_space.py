@@ -43,6 +43,7 @@ OTHER = {
     "metric": "dot",
     "prompts": (),
     "modality": "image",
+    "precision": "int8",
 }
 
 

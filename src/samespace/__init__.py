@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from samespace.collection import Collection
     from samespace.ingest.inputs import PathLike
     from samespace.models.base import Embedder
+    from samespace.run import Run
     from samespace.space import Space, Vectors
     from samespace.text.load import LoadOptions
 
@@ -25,6 +26,7 @@ __all__ = [
     "Document",
     "Hit",
     "LoadOptions",
+    "Run",
     "SamespaceError",
     "Space",
     "Vectors",
@@ -37,6 +39,7 @@ __version__ = "0.1.0"
 _LAZY = {
     "Collection": "samespace.collection",
     "LoadOptions": "samespace.text.load",
+    "Run": "samespace.run",
     "Space": "samespace.space",
     "Vectors": "samespace.space",
 }

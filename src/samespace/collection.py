@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -13,9 +14,10 @@ from samespace.errors import DocumentNotFound, InputError, ModelNotFound, TooLon
 from samespace.ingest import Known, Progress, Report, ingest
 from samespace.ingest.inputs import Inputs, PathLike, sort_out
 from samespace.models import load as load_model
-from samespace.models.base import Embedder
+from samespace.models.base import Embedder, Reranker
 from samespace.models.loading import lasting_name
-from samespace.search import Mode, Request, Results, retrieve
+from samespace.run import Retrieved, Run
+from samespace.search import RERANK_DEPTH, Mode, Request, Results, rerank, retrieve
 from samespace.space import EmbedFunction, Space, Vectors, check_canaries, record_canaries
 from samespace.store.base import Header, StoredDocument
 from samespace.store.embedded import EmbeddedStore
@@ -244,6 +246,8 @@ class Collection:
         offset: int = 0,
         by_document: bool = False,
         on_long: OnLong = "error",
+        reranker: Reranker | None = None,
+        rerank_depth: int = RERANK_DEPTH,
     ) -> Results:
         """Find the chunks that answer a question.
 
@@ -256,6 +260,8 @@ class Collection:
             by_document: at most one hit per document, its best chunk.
             on_long: what happens to a query longer than the model's window: "error", or
                 "truncate" where that is asked for by name.
+            reranker: ranks the first hits anew, see `samespace.models.load_reranker`.
+            rerank_depth: how many hits it ranks anew, at least `offset + k`.
 
         Returns:
             The hits, best first; fewer than k where the collection holds fewer.
@@ -270,10 +276,62 @@ class Collection:
             raise InputError(f'on_long must be "error" or "truncate" for a query, got {on_long!r}')
         started = time.perf_counter()
         request = Request(query, k, mode, where, offset, by_document)
+        if reranker is not None:
+            depth = max(request.offset + request.k, rerank_depth)
+            request = replace(request, k=depth, offset=0)
         with self._store.read() as reader:
             hits = retrieve(reader, request, lambda: self._query_vector(query, on_long))
+        if reranker is not None:
+            hits = rerank(query, hits, reranker)[offset : offset + k]
         took_ms = (time.perf_counter() - started) * 1000
         return Results(query, mode, self.space.id, took_ms, hits)
+
+    def run(
+        self,
+        queries: Mapping[str, str],
+        k: int = 100,
+        *,
+        mode: Mode = "hybrid",
+        where: str | None = None,
+        by_document: bool = True,
+        on_long: OnLong = "error",
+        reranker: Reranker | None = None,
+        rerank_depth: int = RERANK_DEPTH,
+        name: str = "",
+        progress: Callable[[int], None] = lambda done: None,
+    ) -> Run:
+        """Ask every query, one after the other as users would, and return all that was found.
+
+        Args:
+            queries: {query id: text}.
+            k, mode, where, by_document, on_long, reranker, rerank_depth: as in `search`.
+            name: what the run is called in reports; made from model and mode if "".
+            progress: called after each query with the number of queries done.
+
+        Raises:
+            As `search`.
+        """
+        results: dict[str, tuple[Retrieved, ...]] = {}
+        took: dict[str, float] = {}
+        for query, text in queries.items():
+            found = self.search(
+                text,
+                k,
+                mode=mode,
+                where=where,
+                by_document=by_document,
+                on_long=on_long,
+                reranker=reranker,
+                rerank_depth=rerank_depth,
+            )
+            took[query] = found.took_ms
+            results[query] = tuple(
+                Retrieved(hit.chunk.document, hit.score, hit.chunk.start, hit.chunk.end)
+                for hit in found
+            )
+            progress(len(results))
+        called = name or f"{self.space.model} {mode}" + (f" {reranker.name}" if reranker else "")
+        return Run(results, self.space.id, self.recipe.id, mode, called, took)
 
     def documents(self, *, where: str | None = None) -> Iterator[StoredDocument]:
         """Yield what is known of each document (id, source, title), its text left out."""

@@ -22,6 +22,7 @@ from samespace.types import Role
 FloatArray = npt.NDArray[np.float32]
 Pooling = Literal["mean", "cls", "last", "none"]
 Metric = Literal["cosine", "dot", "euclidean"]
+Precision = Literal["float32", "float16", "int8", "binary"]
 
 NORM_TOLERANCE = 1e-3
 
@@ -45,6 +46,7 @@ class Space:
         prompts: what is put before a text, as sorted (role, prompt) pairs; for a hosted model
             the input type that it is given.
         modality: "text" or "image".
+        precision: what the numbers of a document's vector were rounded to.
     """
 
     model: str
@@ -58,6 +60,7 @@ class Space:
     metric: Metric = "cosine"
     prompts: tuple[tuple[str, str], ...] = ()
     modality: str = "text"
+    precision: Precision = "float32"
 
     def canonical(self) -> str:
         """Return the canonical JSON that the id is made from: sorted keys, no spaces, ASCII."""
@@ -102,9 +105,11 @@ class Space:
             )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as plain JSON values."""
+        """Return the fields as plain JSON values; full precision is not mentioned."""
         values = dataclasses.asdict(self)
         values["prompts"] = dict(self.prompts)
+        if self.precision == "float32":
+            del values["precision"]
         return values
 
     @classmethod

@@ -44,3 +44,15 @@ class Embedder(Protocol):
         Raises:
             TooLong: a text exceeds `max_tokens` and `on_long` is "error".
         """
+
+
+@runtime_checkable
+class Reranker(Protocol):
+    """Scores how well texts answer a query. Any object that has these members works."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in reports."""
+
+    def score(self, query: str, texts: Sequence[str]) -> list[float]:
+        """Return one finite score per text, in the order of the texts; higher answers better."""

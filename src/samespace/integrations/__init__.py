@@ -1,0 +1,1 @@
+"""What frameworks expect, offered by samespace."""
