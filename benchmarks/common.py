@@ -51,12 +51,18 @@ def environment() -> dict[str, Any]:
 
 def save(name: str, result: Mapping[str, Any]) -> None:
     """Write a result with its environment to benchmarks/results and print it."""
-    document = {"benchmark": name, **result, "environment": environment()}
-    path = HERE / "results" / f"{name}.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    path = write(name, result)
     print(json.dumps(result, indent=2, ensure_ascii=False))
     print(f"saved to {path}")
+
+
+def write(name: str, result: Mapping[str, Any], folder: Path | None = None) -> Path:
+    """Write a result with its environment to a folder, benchmarks/results by default."""
+    document = {"benchmark": name, **result, "environment": environment()}
+    path = (folder or HERE / "results") / f"{name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return path
 
 
 def peak_mib(of_children: bool = False) -> float:
