@@ -1,0 +1,199 @@
+"""The TestSet: questions, judgements and how they were made, as a folder of plain files.
+
+::
+
+    queries.jsonl    BEIR: _id, text, metadata {"split": "tune" | "test"}
+    qrels.tsv        BEIR: query, document, grade
+    testset.json     how it was made: way, parameters, Space, counts, what was dropped and why
+    corpus.jsonl     BEIR; only where the searched text had to be altered
+    evidence.jsonl   the span that answers each question, where it is known
+
+A system that was tuned on the questions it is tested with looks better than it is, so each
+question carries its split, and whatever tunes calls `require_tunable` or `TestSet.for_tuning`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from samespace.errors import InputError
+from samespace.evaluate.qrels import Qrels, read_qrels, write_qrels
+from samespace.evaluate.queries import Query, read_queries, write_queries
+
+Split = Literal["tune", "test"]
+SPLITS: tuple[Split, ...] = ("tune", "test")
+
+QUERIES = "queries.jsonl"
+QRELS = "qrels.tsv"
+MADE = "testset.json"
+BEGUN = "testset.json.new"
+CORPUS = "corpus.jsonl"
+EVIDENCE = "evidence.jsonl"
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """Questions with their judgements.
+
+    Attributes:
+        queries: the questions; `metadata["split"]` says on which side each stands.
+        qrels: the judgements of these questions.
+        made: how the set was made, as in testset.json.
+        corpus: the documents to search, where they are not those of the collection itself.
+        evidence: the spans that answer, in the cleaned text of the searched documents.
+    """
+
+    __test__ = False  # for pytest, which collects classes of this name
+
+    queries: tuple[Query, ...]
+    qrels: Qrels
+    made: Mapping[str, Any]
+    corpus: Path | None = None
+    evidence: Path | None = None
+
+    def split(self, name: Split) -> TestSet:
+        """Return one side of the set.
+
+        Raises:
+            InputError: there is no such side, or no question stands on it.
+        """
+        if name not in SPLITS:
+            raise InputError(f'the splits of a test set are "tune" and "test", got {name!r}')
+        return self._only(
+            [query for query in self.queries if query.metadata.get("split") == name],
+            f"the test set has no question of the {name} split",
+        )
+
+    def for_tuning(self) -> TestSet:
+        """Return the questions that may be tuned on.
+
+        Raises:
+            InputError: all questions are of the test split.
+        """
+        return self._only(
+            [query for query in self.queries if query.metadata.get("split") != "test"],
+            "every question of this set is of the test split, and a system tuned on its test "
+            "looks better than it is; make a set with a tune split (--tune-share 0.5)",
+        )
+
+    def _only(self, queries: list[Query], otherwise: str) -> TestSet:
+        if not queries:
+            raise InputError(otherwise)
+        judged = {
+            query.id: self.qrels.judgements[query.id]
+            for query in queries
+            if query.id in self.qrels.judgements
+        }
+        return dataclasses.replace(self, queries=tuple(queries), qrels=Qrels(judged))
+
+
+def require_tunable(queries: Iterable[Query]) -> None:
+    """Refuse questions of a test split. Whatever chooses settings by questions calls this first.
+
+    Raises:
+        InputError: a question is of the test split.
+    """
+    held = [query.id for query in queries if query.metadata.get("split") == "test"]
+    if held:
+        raise InputError(
+            f"{len(held)} of the questions are of the test split (the first: {held[0]!r}), and a "
+            "system tuned on its test looks better than it is. Tune on the tune split: "
+            "read_testset(folder).for_tuning()"
+        )
+
+
+def read_testset(folder: str | os.PathLike[str]) -> TestSet:
+    """Read a test set from its folder.
+
+    Raises:
+        InputError: a file is missing or is not what it should be.
+    """
+    place = Path(folder)
+    made = _read_made(place / MADE)
+    if made is None:
+        raise InputError(
+            f"{place} is no test set: it has no {MADE}. Make one with: "
+            f"samespace testset KB --out {place}"
+        )
+    corpus, evidence = place / CORPUS, place / EVIDENCE
+    if made.get("corpus") and not corpus.is_file():
+        raise InputError(f"{place}: the test set was made with {CORPUS}, which is missing")
+    return TestSet(
+        read_queries(place / QUERIES),
+        read_qrels(place / QRELS),
+        made,
+        corpus if corpus.is_file() else None,
+        evidence if evidence.is_file() else None,
+    )
+
+
+def write_testset(folder: str | os.PathLike[str], testset: TestSet) -> TestSet:
+    """Write questions, judgements and, last of all, testset.json.
+
+    corpus.jsonl and evidence.jsonl are written by the way that makes them.
+
+    Raises:
+        InputError: another test set lies there.
+    """
+    place = claim(folder, testset.made["way"], testset.made["parameters"])
+    write_queries(place / QUERIES, testset.queries)
+    write_qrels(place / QRELS, testset.qrels)
+    _write_made(place / BEGUN, testset.made)
+    os.replace(place / BEGUN, place / MADE)
+    return testset
+
+
+def claim(folder: str | os.PathLike[str], way: str, parameters: Mapping[str, Any]) -> Path:
+    """Make the folder the place of a test set, and return it.
+
+    A set made in the same way with the same parameters is written anew: a session that is
+    taken up again adds to its own set.
+
+    Raises:
+        InputError: the folder holds something else.
+    """
+    place = Path(folder)
+    if place.exists() and not place.is_dir():
+        raise InputError(f"{place} is a file; a test set is a folder, give another")
+    there = _read_made(place / MADE) or _read_made(place / BEGUN)
+    if there is None:
+        files = [name for name in (QUERIES, QRELS, CORPUS, EVIDENCE) if (place / name).exists()]
+        if files:
+            raise InputError(
+                f"{place} holds a {files[0]} but no {MADE}, so it is not to be written over; "
+                "give another folder"
+            )
+    elif [there.get("way"), there.get("parameters")] != [way, dict(parameters)]:
+        raise InputError(
+            f"{place} holds another test set (from {there.get('way')}, parameters "
+            f"{json.dumps(there.get('parameters'))}, not {json.dumps(dict(parameters))}); give "
+            "another folder, or delete that one"
+        )
+    place.mkdir(parents=True, exist_ok=True)
+    if there is None:
+        _write_made(place / BEGUN, {"way": way, "parameters": dict(parameters)})
+    return place
+
+
+def _write_made(path: Path, made: Mapping[str, Any]) -> None:
+    text = json.dumps(made, ensure_ascii=False, indent=2)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def _read_made(path: Path) -> dict[str, Any] | None:
+    """Return what testset.json says, or None if there is none."""
+    if not path.is_file():
+        return None
+    try:
+        made = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: expected a JSON object, got broken JSON: {error}") from error
+    if not isinstance(made, dict):
+        raise InputError(f"{path}: expected a JSON object, got {type(made).__name__}")
+    return made
