@@ -126,7 +126,7 @@ def evaluate_collection(
             f"{next(iter(texts), '')!r}, those of the judgements such as "
             f"{next(iter(judgements), '')!r}"
         )
-    _require_documents(collection, judgements)
+    absent_documents(collection, qrels)
     run = collection.run(
         asked, k, mode=mode, where=where, reranker=reranker, on_long=on_long, progress=progress
     )
@@ -134,21 +134,20 @@ def evaluate_collection(
 
 
 def absent_documents(collection: Collection, qrels: Judgements) -> set[str]:
-    """Return the ids of the judged documents that the collection does not hold."""
+    """Return the ids of the judged documents that the collection does not hold.
+
+    Raises:
+        InputError: it holds none of them: every score would be 0 and look like a finding.
+    """
     judged = (qrels if isinstance(qrels, Qrels) else Qrels(qrels)).documents()
-    return judged - {document.id for document in collection.documents()}
-
-
-def _require_documents(collection: Collection, judgements: Mapping[str, Mapping[str, int]]) -> None:
-    """Refuse judgements of another corpus: every score would be 0 and look like a finding."""
-    judged = Qrels(judgements).documents()
-    held = [document.id for document in collection.documents()]
+    held = {document.id for document in collection.documents()}
     if judged.isdisjoint(held):
         raise InputError(
             f"no judged document is in {collection.path}: its documents have ids such as "
-            f"{held[0] if held else None!r}, the judgements name such as {min(judged)!r}; index "
-            "the corpus by the same ids (for JSON lines and tables: --id-field)"
+            f"{min(held, default='')!r}, the judgements name such as {min(judged, default='')!r}; "
+            "index the corpus by the same ids (of JSON lines and tables: --id-field)"
         )
+    return judged - held
 
 
 def _percentile(took: list[float], q: float) -> float | None:
