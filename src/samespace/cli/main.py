@@ -12,6 +12,7 @@ import click
 
 import samespace
 from samespace.cli.demo import demo
+from samespace.cli.evaluate import eval_command
 from samespace.cli.manage import compact, delete, info
 from samespace.cli.search import search
 from samespace.cli.write import index, sync
@@ -26,7 +27,7 @@ def cli() -> None:
     """Index documents and search them; every vector that is compared lives in one space."""
 
 
-for command in (index, sync, search, info, delete, compact, demo):
+for command in (index, sync, search, eval_command, info, delete, compact, demo):
     cli.add_command(command)
 
 

@@ -1,8 +1,8 @@
-"""The progress bar: documents, tokens per second, time left."""
+"""Progress bars: of indexing in documents and tokens per second, of anything else in steps."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -53,3 +53,31 @@ def progress_bar(size: int, *, shown: bool) -> Iterator[Progress]:
             )
 
         yield update
+
+
+@contextmanager
+def counting_bar(total: int, unit: str, *, shown: bool) -> Iterator[Callable[[int], None]]:
+    """Give a callback that takes how many of `total` are done, and moves a bar on standard error.
+
+    Args:
+        total: how many there are to do.
+        unit: what they are called.
+        shown: whether there is anybody to see it.
+    """
+    if not shown:
+        yield lambda done: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    bar = Progress(
+        MofNCompleteColumn(),
+        unit,
+        BarColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task(unit, total=total)
+        yield lambda done: bar.update(task, completed=done)

@@ -10,6 +10,7 @@ import numpy as np
 
 from samespace.collection import Collection
 from samespace.errors import InputError
+from samespace.evaluate.corpus import absent_documents
 from samespace.evaluate.intervals import SEED, Interval, bootstraps
 from samespace.evaluate.metrics import (
     DEFAULT_METRICS,
@@ -131,23 +132,6 @@ def evaluate_collection(
         asked, k, mode=mode, where=where, reranker=reranker, on_long=on_long, progress=progress
     )
     return report(run, qrels, metrics, missing=missing, seed=seed)
-
-
-def absent_documents(collection: Collection, qrels: Judgements) -> set[str]:
-    """Return the ids of the judged documents that the collection does not hold.
-
-    Raises:
-        InputError: it holds none of them: every score would be 0 and look like a finding.
-    """
-    judged = (qrels if isinstance(qrels, Qrels) else Qrels(qrels)).documents()
-    held = {document.id for document in collection.documents()}
-    if judged.isdisjoint(held):
-        raise InputError(
-            f"no judged document is in {collection.path}: its documents have ids such as "
-            f"{min(held, default='')!r}, the judgements name such as {min(judged, default='')!r}; "
-            "index the corpus by the same ids (of JSON lines and tables: --id-field)"
-        )
-    return judged - held
 
 
 def _percentile(took: list[float], q: float) -> float | None:
