@@ -31,13 +31,14 @@ class Altered:
     Attributes:
         title: "" where it was asked for.
         text: plain text, to be cleaned as such.
-        spans: for each section asked for (its heading's block number) where its text lies in
-            the cleaned text; a section that cleaning tore apart is not in it.
+        spans: for each section asked for (its heading's block number) where its text starts
+            and ends in the cleaned text, and the text itself; a section of which cleaning
+            changes the words is not in it.
     """
 
     title: str
     text: str
-    spans: Mapping[int, tuple[int, int]]
+    spans: Mapping[int, tuple[int, int, str]]
 
 
 def phrase(text: str) -> Phrase:
@@ -102,14 +103,14 @@ def alter(document: Document, headings: Iterable[int], *, title: bool) -> Altere
             places.append((at, at))
     written = "\n\n".join(parts)
     name = "" if title else document.title
-    spans: dict[int, tuple[int, int]] = {}
+    spans: dict[int, tuple[int, int, str]] = {}
     if numbers:
         read = clean(Document(document.id, written, title=name)).text
         for number in numbers:
             last = section_end(document.blocks, number) - 1
             span = _located(written, read, places[number][0], places[last][1])
             if span:
-                spans[number] = span
+                spans[number] = (*span, read[slice(*span)])
     return Altered(name, written, spans)
 
 
@@ -150,8 +151,11 @@ def _located(written: str, read: str, start: int, end: int) -> tuple[int, int] |
     if not inside or letters != _letters(written):
         return None
     first, last = places[len(before)], places[len(before) + len(inside) - 1]
+    line = read.rfind("\n", 0, first) + 1
+    while read[line] == " ":
+        line += 1
     stop = read.find("\n", last)
-    return read.rfind("\n", 0, first) + 1, len(read) if stop < 0 else stop
+    return line, len(read) if stop < 0 else stop
 
 
 def _letters(text: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from samespace.errors import InputError
+from samespace.evaluate.evidence import Evidence, write_evidence
 from samespace.evaluate.qrels import Qrels
 from samespace.evaluate.queries import Query
 from samespace.evaluate.testset.near import NEAR, Terms, near_duplicates
@@ -21,8 +22,8 @@ from samespace.types import Document
 if TYPE_CHECKING:
     from samespace.collection import Collection
 
-Span = tuple[str, int, int]
-"""A document, and where in its cleaned text an answer starts and ends."""
+Span = tuple[str, int, int, str]
+"""A document, where in its cleaned text an answer starts and ends, and the words of it."""
 
 NEAR_DUPLICATE = "near-duplicate of an earlier question"
 
@@ -117,8 +118,6 @@ def finish(
 
 def write_spans(path: Path, testset: TestSet, spans: Mapping[int, Span]) -> None:
     """Write the spans that answer the questions, given by the number of the question."""
-    from samespace.evaluate.spans import Evidence, write_evidence
-
     write_evidence(
         path, [Evidence(testset.queries[at].id, *span) for at, span in sorted(spans.items())]
     )

@@ -26,8 +26,9 @@ from samespace.types import Document
 if TYPE_CHECKING:
     from samespace.collection import Collection
 
-LEAST_TERMS = 2
-"""Terms that a heading needs to be a question, numbers and stop words not counted."""
+LEAST_TERMS = 3
+"""Terms that a heading needs to say what it is about without the headings above it; numbers and
+stop words are not counted. A title stands alone and needs one less."""
 LONGEST = 200
 """Characters; longer labels are cut when documents are cleaned."""
 LEAST_ANSWER = 20
@@ -184,7 +185,7 @@ def _unfit(candidate: _Candidate, places: Counter[Phrase], terms: Terms) -> str:
     telling = [term for term in terms(candidate.label) if not term[0].isdigit()]
     if words in GENERIC:
         return "generic"
-    if len(telling) < LEAST_TERMS:
+    if len(telling) < LEAST_TERMS - (candidate.heading is None):
         return "too short, or numbers"
     if len(candidate.label) >= LONGEST:
         return "too long"

@@ -161,7 +161,8 @@ def claim(folder: str | os.PathLike[str], way: str, parameters: Mapping[str, Any
     place = Path(folder)
     if place.exists() and not place.is_dir():
         raise InputError(f"{place} is a file; a test set is a folder, give another")
-    there = _read_made(place / MADE) or _read_made(place / BEGUN)
+    finished = _read_made(place / MADE)
+    there = finished or _read_made(place / BEGUN)
     if there is None:
         files = [name for name in (QUERIES, QRELS, CORPUS, EVIDENCE) if (place / name).exists()]
         if files:
@@ -169,16 +170,24 @@ def claim(folder: str | os.PathLike[str], way: str, parameters: Mapping[str, Any
                 f"{place} holds a {files[0]} but no {MADE}, so it is not to be written over; "
                 "give another folder"
             )
-    elif [there.get("way"), there.get("parameters")] != [way, dict(parameters)]:
+    elif _identity(there, finished) != _identity({"way": way, "parameters": parameters}, finished):
         raise InputError(
             f"{place} holds another test set (from {there.get('way')}, parameters "
             f"{json.dumps(there.get('parameters'))}, not {json.dumps(dict(parameters))}); give "
             "another folder, or delete that one"
         )
     place.mkdir(parents=True, exist_ok=True)
-    if there is None:
+    if finished is None:
         _write_made(place / BEGUN, {"way": way, "parameters": dict(parameters)})
     return place
+
+
+def _identity(made: Mapping[str, Any], finished: Mapping[str, Any] | None) -> tuple[Any, ...]:
+    """Return what two sets have in common that are one: the sides, once chosen, as well."""
+    parameters = dict(made.get("parameters", {}))
+    if finished is None:
+        parameters.pop("tune_share", None)
+    return made.get("way"), parameters
 
 
 def _write_made(path: Path, made: Mapping[str, Any]) -> None:
