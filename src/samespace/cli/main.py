@@ -15,6 +15,7 @@ from samespace.cli.demo import demo
 from samespace.cli.evaluate import eval_command
 from samespace.cli.manage import compact, delete, info
 from samespace.cli.search import search
+from samespace.cli.testset import testset
 from samespace.cli.write import index, sync
 from samespace.errors import SamespaceError
 
@@ -27,7 +28,7 @@ def cli() -> None:
     """Index documents and search them; every vector that is compared lives in one space."""
 
 
-for command in (index, sync, search, eval_command, info, delete, compact, demo):
+for command in (index, sync, search, eval_command, testset, info, delete, compact, demo):
     cli.add_command(command)
 
 

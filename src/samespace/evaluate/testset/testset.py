@@ -121,20 +121,20 @@ def read_testset(folder: str | os.PathLike[str]) -> TestSet:
             f"{place} is no test set: it has no {MADE}. Make one with: "
             f"samespace testset KB --out {place}"
         )
-    corpus, evidence = place / CORPUS, place / EVIDENCE
-    if made.get("corpus") and not corpus.is_file():
+    corpus = _file(place / CORPUS)
+    if made.get("corpus") and corpus is None:
         raise InputError(f"{place}: the test set was made with {CORPUS}, which is missing")
     return TestSet(
         read_queries(place / QUERIES),
         read_qrels(place / QRELS),
         made,
-        corpus if corpus.is_file() else None,
-        evidence if evidence.is_file() else None,
+        corpus,
+        _file(place / EVIDENCE),
     )
 
 
 def write_testset(folder: str | os.PathLike[str], testset: TestSet) -> TestSet:
-    """Write questions, judgements and, last of all, testset.json.
+    """Write questions, judgements and, last of all, testset.json; return the set as it lies there.
 
     corpus.jsonl and evidence.jsonl are written by the way that makes them.
 
@@ -146,7 +146,9 @@ def write_testset(folder: str | os.PathLike[str], testset: TestSet) -> TestSet:
     write_qrels(place / QRELS, testset.qrels)
     _write_made(place / BEGUN, testset.made)
     os.replace(place / BEGUN, place / MADE)
-    return testset
+    return dataclasses.replace(
+        testset, corpus=_file(place / CORPUS), evidence=_file(place / EVIDENCE)
+    )
 
 
 def claim(folder: str | os.PathLike[str], way: str, parameters: Mapping[str, Any]) -> Path:
@@ -180,6 +182,10 @@ def claim(folder: str | os.PathLike[str], way: str, parameters: Mapping[str, Any
     if finished is None:
         _write_made(place / BEGUN, {"way": way, "parameters": dict(parameters)})
     return place
+
+
+def _file(path: Path) -> Path | None:
+    return path if path.is_file() else None
 
 
 def _identity(made: Mapping[str, Any], finished: Mapping[str, Any] | None) -> tuple[Any, ...]:
