@@ -56,7 +56,7 @@ def read_run(path: str | PathLike[str]) -> Run:
     lines = list(read_lines(path))
     if not lines:
         raise InputError(f"{path}: no results in it")
-    if lines[0][1].lstrip().startswith("{"):
+    if lines[0][1].lstrip()[0] == "{" and lines[-1][1].rstrip()[-1] == "}":
         scores, tag = _read_beir(str(path), "\n".join(line for _, line in lines))
     else:
         scores, tag = _read_trec(lines)
