@@ -178,6 +178,15 @@ def test_words_are_found_again_where_cleaning_moved_them() -> None:
     assert (first.start, first.text) == (0, "Keys are rotated")
 
 
+def test_a_quoted_list_item_is_found_as_cleaning_wrote_it() -> None:
+    raw = "Keys\n\n• rotate them\n• never share them\n\nEnd."
+    text = clean(Document(id="d", text=raw)).text
+    assert "•" not in text
+    evidence = [Evidence("q", "d", text="• rotate them"), Evidence("q", "d", text="share them")]
+    found = locate(evidence, {"d": text}.get).require_all()
+    assert [item.text.lstrip("-* ") for item in found] == ["rotate them", "share them"]
+
+
 def test_white_space_at_the_ends_is_no_evidence_and_the_nearest_of_several_is_meant() -> None:
     text = "a b c  a b c"
     near = locate([Evidence("q", "d", 6, 12), Evidence("q", "d", 5, 9, "a b")], {"d": text}.get)

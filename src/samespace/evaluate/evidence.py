@@ -18,7 +18,9 @@ from typing import Any
 from samespace.collection import Collection
 from samespace.errors import InputError
 from samespace.evaluate.files import read_lines, write_lines
+from samespace.text.clean import clean
 from samespace.text.clean.unicode import normalize
+from samespace.types import Document
 
 Texts = Callable[[str], str | None]
 """Gives the cleaned text of a document by its id, or None where there is no such document."""
@@ -100,8 +102,9 @@ def locate(evidence: Iterable[Evidence], texts: Texts) -> Located:
     """Find each span in the cleaned text of its document.
 
     Cleaning joins lines and drops invisible characters, so offsets counted in the raw text point
-    elsewhere; the words of the span find it again. White space is not compared. Words that occur
-    more than once are taken where they lie nearest to `start`.
+    elsewhere; the words of the span find it again, as given or as cleaning leaves them. White
+    space is not compared. Words that occur more than once are taken where they lie nearest to
+    `start`.
 
     Args:
         evidence: with offsets, words, or both. Offsets alone are only checked to lie inside.
@@ -152,19 +155,26 @@ def _inside(item: Evidence, text: str) -> tuple[int, int] | str:
 
 
 def _find(item: Evidence, solid: _Solid) -> tuple[int, int] | str:
-    words = "".join(normalize(item.text).split())
-    if not words:
+    if not item.text.strip():
         return "its words are nothing but white space"
-    matches = []
-    at = solid.text.find(words)
-    while at >= 0:
-        matches.append((solid.places[at], solid.places[at + len(words) - 1] + 1))
-        at = solid.text.find(words, at + 1)
+    # A quotation is taken as it stands first: cleaning reads its beginning as a line's.
+    matches = _matches(item.text, solid) or _matches(clean(Document("", item.text)).text, solid)
     if not matches:
         return f"its words are not in the cleaned text: {item.text[:60]!r}"
     if len(matches) > 1 and item.start < 0:
         return f"its words occur {len(matches)} times, and no start says which: {item.text[:60]!r}"
     return min(matches, key=lambda match: abs(match[0] - item.start))
+
+
+def _matches(text: str, solid: _Solid) -> list[tuple[int, int]]:
+    """Return every span of the cleaned text that holds these words."""
+    words = "".join(normalize(text).split())
+    matches = []
+    at = solid.text.find(words) if words else -1
+    while at >= 0:
+        matches.append((solid.places[at], solid.places[at + len(words) - 1] + 1))
+        at = solid.text.find(words, at + 1)
+    return matches
 
 
 def _record(item: Evidence) -> dict[str, Any]:
