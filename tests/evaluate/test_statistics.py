@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -247,3 +248,13 @@ def test_ten_thousand_resamples_of_a_thousand_queries_take_under_two_seconds() -
     bootstrap(a, resamples=10_000)
     compare_paired(a, b, permutations=10_000)
     assert time.perf_counter() - started < 2
+
+
+def test_memory_does_not_grow_with_the_resamples() -> None:
+    values = drawn(20_000)
+    tracemalloc.start()
+    bootstrap(values, resamples=800)
+    compare_paired(values, values[::-1], permutations=800)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 90 * 2**20  # all at once would be several of 128 MB

