@@ -163,3 +163,52 @@ def test_what_is_refused(
     assert ended.stdout == ""
     assert says in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+TOPICS = ["glacier melting", "violin varnish", "sourdough starter", "harbour dredging"]
+
+
+def test_a_test_set_with_a_corpus_of_its_own_is_evaluated_on_that_corpus(tmp_path: Path) -> None:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    for number, topic in enumerate(TOPICS):
+        text = " ".join(
+            f"The {word} of {topic} number {n} is noted here."
+            for n, word in enumerate(("cause", "speed", "price", "history", "future"))
+        )
+        (docs / f"{number}.md").write_text(f"## Notes about {topic}\n\n{text}\n")
+    kb, made = str(tmp_path / "kb"), str(tmp_path / "made")
+    run_json("index", str(docs), "--into", kb)
+    run_json("testset", kb, "--out", made)
+    refused = run("eval", kb, "--testset", made)
+    assert refused.returncode == 1
+    assert "of the judged documents differ" in refused.stderr
+    commands = [line.split() for line in refused.stderr.splitlines() if line.startswith("  sam")]
+    assert [command[1] for command in commands] == ["sync", "eval"]
+    for command in commands:  # what the message says to do is what mends it
+        ended = run(*command[1:], "--json")
+        assert ended.returncode == 0, ended.stderr
+    evaluated = json.loads(ended.stdout)
+    sides = json.loads(Path(made, "testset.json").read_text())["splits"]
+    assert evaluated["queries"] == sides["test"]  # the side that nothing was tuned on
+    tune = run_json("eval", str(Path(made) / "kb"), "--testset", made, "--split", "tune")
+    assert tune["queries"] == sides["tune"]
+    corpus = Path(made, "corpus.jsonl")
+    corpus.write_text(corpus.read_text().replace("is noted here", "was changed afterwards"))
+    stale = run("eval", str(Path(made) / "kb"), "--testset", made)
+    assert stale.returncode == 1
+    assert "not from its present state" in stale.stderr
+
+
+def test_a_test_set_of_clicks_is_evaluated_on_the_collection_itself(
+    place: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "log.jsonl"
+    log.write_text(
+        "".join(json.dumps({"query": QUERIES[q], "document": d}) + "\n" for q, d, g in QRELS if g)
+    )
+    made = str(tmp_path / "made")
+    run_json("testset", str(place / "kb"), "--out", made, "--from", "clicks", "--log", str(log))
+    printed = run_json("eval", str(place / "kb"), "--testset", made, "--metrics", "mrr")
+    assert printed["queries"] in (1, 2)
+    assert printed["metrics"]["mrr"]["value"] == 1.0
