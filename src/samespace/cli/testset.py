@@ -232,6 +232,7 @@ def _print_summary(out: str, testset: TestSet) -> None:
         click.echo(f"  stopped: {made['stopped']}; the same command goes on from there")
     if made.get("corpus"):
         click.echo(
-            f"evaluate it on its own corpus, with the settings of KB: samespace index {out}/{made['corpus']} --into KB2; "
-            f"samespace eval KB2 --testset {out}"
+            "evaluate it on its own corpus, indexed with the settings of the collection:\n"
+            f"  samespace index {out}/{made['corpus']} --into KB2\n"
+            f"  samespace eval KB2 --testset {out}"
         )

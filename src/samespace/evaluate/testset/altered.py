@@ -18,6 +18,7 @@ from samespace.types import Block, Document
 
 Phrase = tuple[str, ...]
 
+_ITEM = re.compile(r"^(\d+)[.)]\s+")
 _WORD = re.compile(r"\w+")
 _MARKS = '=-~^"#'
 LITTLE = 2
@@ -132,11 +133,16 @@ def _written(text: str, block: Block, asked: set[Phrase]) -> str:
 
 @lru_cache(maxsize=4096)
 def _heading(label: str, level: int) -> str:
-    """Return a heading with a line below it, if plain text has such a heading."""
-    underlined = f"{label}\n{_MARKS[level - 1] * max(3, len(label))}"
-    blocks = clean(Document("", underlined)).blocks
-    recognized = len(blocks) == 1 and blocks[0].kind == "heading" and blocks[0].label == label
-    return underlined if recognized else label
+    """Return a heading with a line below it, if plain text has such a heading.
+
+    "1. Keys" is an item of a list there, "1 Keys" is not.
+    """
+    for shown in (label, _ITEM.sub(r"\1 ", label)):
+        underlined = f"{shown}\n{_MARKS[level - 1] * max(3, len(shown))}"
+        blocks = clean(Document("", underlined)).blocks
+        if [(block.kind, block.label) for block in blocks] == [("heading", shown)]:
+            return underlined
+    return label
 
 
 def _located(written: str, read: str, start: int, end: int) -> tuple[int, int] | None:

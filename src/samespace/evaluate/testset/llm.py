@@ -163,10 +163,14 @@ def from_llm(
 
 
 def _passages(collection: Collection, terms: Terms, seed: int) -> Iterator[_Passage]:
-    """Yield the chunks of a collection in an order drawn with the seed, documents in turn."""
+    """Yield the chunks of a collection in an order drawn with the seed, documents in turn.
+
+    Of chunks with the same text only one: a question about it is ambiguous whoever asks.
+    """
     draw = random.Random(seed)
     ids = [known.id for known in collection.documents()]
     draw.shuffle(ids)
+    seen: set[str] = set()
     waiting: list[list[_Passage]] = []
     for id in ids:
         document = collection.document(id)
@@ -176,8 +180,9 @@ def _passages(collection: Collection, terms: Terms, seed: int) -> Iterator[_Pass
         fit = [
             _Passage(piece, document.title)
             for piece in chunks
-            if len(terms(piece.text)) >= LEAST_ANSWER
+            if piece.text not in seen and len(terms(piece.text)) >= LEAST_ANSWER
         ]
+        seen.update(piece.text for piece in chunks)
         draw.shuffle(fit)
         if fit:
             waiting.append(fit)

@@ -15,6 +15,12 @@ from samespace.store.analysis import analyzer, prepare_query
 NEAR = 0.8
 """From this Jaccard similarity of their sets of terms on, two questions are near-duplicates."""
 
+FILLERS = frozenset(
+    "can could did do does i me my one our please should we would you your".split()  # noqa: SIM905
+)
+"""English words that fill a question and that lists of stop words for documents leave in. Those
+that ask (how, why, when) stay: they make another question."""
+
 Terms = Callable[[str], list[str]]
 
 
@@ -26,7 +32,8 @@ def terms_of(language: str) -> Terms:
     analysis = analyzer(language)
 
     def terms(text: str) -> list[str]:
-        return analysis.analyze(prepare_query(text)) or text.casefold().split()
+        found = [term for term in analysis.analyze(prepare_query(text)) if term not in FILLERS]
+        return found or text.casefold().split()
 
     return terms
 
