@@ -26,7 +26,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
 from install import HERE, PEERS, python
 
 WORK = PEERS / "work"
@@ -161,6 +160,8 @@ def _hold() -> None:
 
 def _watch(process: subprocess.Popen[bytes], deadline: float) -> float | None:
     """Wait for the process; return the most memory its family held (MiB), None if it was ended."""
+    import psutil  # Here: the tables are made by an interpreter that need not have it.
+
     peak = 0.0
     while process.poll() is None:
         try:

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from harness import WORK
+
 from install import python
 
 FOLDER = WORK / "all-MiniLM-L6-v2"

@@ -39,7 +39,9 @@ def main() -> None:
     sys.path.insert(1, str(install.HERE.parent))
     rounds = arguments.rounds or (1 if arguments.quick else 3)
     out = arguments.out or (install.PEERS / "work" / "quick" if arguments.quick else None)
-    failed = [name for name in arguments.sections if not section(name, arguments.quick, rounds, out)]
+    failed = [
+        name for name in arguments.sections if not section(name, arguments.quick, rounds, out)
+    ]
     if out is None:
         from render import write
 
@@ -50,8 +52,9 @@ def main() -> None:
 
 def section(name: str, quick: bool, rounds: int, out: Path | None) -> bool:
     """Measure and save one section; return whether that went well."""
-    from common import environment, write
     from harness import Bench
+
+    from common import environment, write
 
     version = environment()["commit"]
     started, load = time.perf_counter(), round(os.getloadavg()[0], 2)
