@@ -25,13 +25,13 @@ class EmbedderReranker:
     """
 
     def __init__(self, embedder: Embedder, on_long: Literal["error", "truncate"] = "error") -> None:
-        self._embedder = embedder
+        self.embedder = embedder
         self._on_long = on_long
 
     @property
     def name(self) -> str:
         """The model's name."""
-        return self._embedder.space.model
+        return self.embedder.space.model
 
     def score(self, query: str, texts: Sequence[str]) -> list[float]:
         """Return the cosine of each text with the query.
@@ -41,8 +41,8 @@ class EmbedderReranker:
         """
         if not texts:
             return []
-        asked = self._embedder.embed([query], "query", on_long=self._on_long)
-        found = self._embedder.embed(texts, "document", on_long=self._on_long)
+        asked = self.embedder.embed([query], "query", on_long=self._on_long)
+        found = self.embedder.embed(texts, "document", on_long=self._on_long)
         asked.space.require(found.space, "reranking")
         lengths = (found.array**2).sum(axis=1) ** 0.5 * (asked.array[0] ** 2).sum() ** 0.5
         return [float(score) for score in found.array @ asked.array[0] / lengths]
