@@ -137,7 +137,11 @@ def test_a_spent_budget_stops_and_the_next_run_asks_nothing_twice(
     with endpoint() as other:  # the same questions as of a run that was never interrupted
         alone = from_llm(collection, tmp_path / "alone", other.url, MODEL, n=8)
         assert len(other.requests) == asked
-    assert whole.queries == alone.queries
+    assert [query.text for query in whole.queries] == [query.text for query in alone.queries]
+    assert whole.qrels == alone.qrels
+    assert {query.id for query in part.split("tune").queries} <= {
+        query.id for query in whole.split("tune").queries
+    }
     third = from_llm(collection, tmp_path / "set", server.url, MODEL, n=8)
     assert (third.queries, len(server.requests)) == (whole.queries, asked)
     assert third.made["usage"]["requests_of_this_run"] == 0

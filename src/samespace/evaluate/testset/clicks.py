@@ -126,6 +126,7 @@ def from_clicks(
         questions = [questions[place] for place in places]
     testset = finish(
         collection,
+        place,
         "clicks",
         parameters,
         questions,

@@ -16,7 +16,7 @@ from samespace.evaluate.qrels import Qrels
 from samespace.evaluate.queries import Query
 from samespace.evaluate.testset.near import NEAR, Terms, near_duplicates
 from samespace.evaluate.testset.split import choose_sides, group
-from samespace.evaluate.testset.testset import TestSet
+from samespace.evaluate.testset.testset import MADE, TestSet, read_testset
 from samespace.types import Document
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def without_near(
 
 def finish(
     collection: Collection,
+    place: Path,
     way: str,
     parameters: Mapping[str, Any],
     questions: Sequence[Question],
@@ -67,6 +68,8 @@ def finish(
 
     Args:
         collection: what the questions are about.
+        place: where the set is to lie. What was on the tune side of a set that lies there
+            already does not come to the test side.
         way: "headings", "clicks", "llm" or "hand".
         parameters: all that the way was given, with "seed" and "tune_share".
         questions: at least one.
@@ -80,7 +83,7 @@ def finish(
     if not questions:
         reasons = ", ".join(f"{reason}: {count}" for reason, count in left_out.items())
         raise InputError(f"no question is left to make a test set of ({reasons or 'none seen'})")
-    sides, disjoint_by = _sides(collection, questions, parameters["tune_share"], parameters["seed"])
+    sides, disjoint_by = _sides(collection, questions, parameters, _tuned(place, questions))
     queries = tuple(
         Query(f"q{number:05d}", question.text, {"split": side, **question.metadata})
         for number, (question, side) in enumerate(zip(questions, sides, strict=True), 1)
@@ -124,7 +127,10 @@ def write_spans(path: Path, testset: TestSet, spans: Mapping[int, Span]) -> None
 
 
 def _sides(
-    collection: Collection, questions: Sequence[Question], tune_share: float, seed: int
+    collection: Collection,
+    questions: Sequence[Question],
+    parameters: Mapping[str, Any],
+    tuned: frozenset[int],
 ) -> tuple[list[str], str]:
     """Return the side of each question, and by which documents the sides are disjoint.
 
@@ -133,13 +139,23 @@ def _sides(
     """
     judged = [list(question.grades) for question in questions]
     answering = [[id for id, grade in q.grades.items() if grade > 0] for q in questions]
+    share, seed = parameters["tune_share"], parameters["seed"]
     same = {id: _digest(collection.document(id)) for ids in judged for id in ids}
     try:
-        return choose_sides(group(judged, same), tune_share, seed), "judged documents"
+        return choose_sides(group(judged, same), share, seed, tuned), "judged documents"
     except InputError:
         if judged == answering:
             raise
-        return choose_sides(group(answering, same), tune_share, seed), "relevant documents"
+        return choose_sides(group(answering, same), share, seed, tuned), "relevant documents"
+
+
+def _tuned(place: Path, questions: Sequence[Question]) -> frozenset[int]:
+    """Return the numbers of the questions that were on the tune side of the set at the place."""
+    before: set[str] = set()
+    if (place / MADE).exists():
+        queries = read_testset(place).queries
+        before = {query.text for query in queries if query.metadata.get("split") == "tune"}
+    return frozenset(at for at, question in enumerate(questions) if question.text in before)
 
 
 def _digest(document: Document | None) -> str:

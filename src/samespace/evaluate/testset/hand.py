@@ -89,7 +89,10 @@ def by_hand(
     questions = without_near(questions, terms_of(collection.recipe.language), dropped)
     if not questions:
         return None
-    testset = finish(collection, "hand", parameters, questions, dropped, bias=BIAS)
+    try:
+        testset = finish(collection, place, "hand", parameters, questions, dropped, bias=BIAS)
+    except InputError as error:
+        raise InputError(f"every judgement is saved in {place}, but {error}") from error
     return write_testset(place, testset)
 
 
@@ -112,7 +115,8 @@ def pool(collection: Collection, query: str, depth: int, seed: int) -> list[Hit]
             while hits and hits[0].chunk.document in pooled:
                 hits.pop(0)
             if hits:
-                pooled[hits[0].chunk.document] = hits.pop(0)
+                hit = hits.pop(0)
+                pooled[hit.chunk.document] = hit
     return list(pooled.values())
 
 

@@ -108,6 +108,7 @@ def from_headings(
     sections = sum(question.heading is not None for question in chosen)
     testset = finish(
         collection,
+        place,
         "headings",
         parameters,
         chosen,

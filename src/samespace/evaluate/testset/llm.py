@@ -148,6 +148,7 @@ def from_llm(
         journal.close()
     testset = finish(
         collection,
+        place,
         "llm",
         parameters,
         kept,
@@ -177,12 +178,13 @@ def _passages(collection: Collection, terms: Terms, seed: int) -> Iterator[_Pass
         if document is None:
             continue
         chunks = chunk(document, lambda texts: collection.embedder.count(texts), collection.recipe)
+        fresh = {piece.text: piece for piece in chunks if piece.text not in seen}
+        seen.update(fresh)
         fit = [
             _Passage(piece, document.title)
-            for piece in chunks
-            if piece.text not in seen and len(terms(piece.text)) >= LEAST_ANSWER
+            for piece in fresh.values()
+            if len(terms(piece.text)) >= LEAST_ANSWER
         ]
-        seen.update(piece.text for piece in chunks)
         draw.shuffle(fit)
         if fit:
             waiting.append(fit)

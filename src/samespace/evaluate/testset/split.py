@@ -8,7 +8,7 @@ of two documents with the same text as well.
 from __future__ import annotations
 
 import random
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Container, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from samespace.errors import InputError
@@ -60,7 +60,9 @@ def group(documents: Sequence[Iterable[str]], same: Mapping[str, Hashable]) -> G
     return Groups(tuple(tuple(group) for group in ordered))
 
 
-def choose_sides(groups: Groups, tune_share: float, seed: int) -> list[str]:
+def choose_sides(
+    groups: Groups, tune_share: float, seed: int, tuned: Container[int] = ()
+) -> list[str]:
     """Return "tune" or "test" for each question.
 
     The groups, the largest first and equal ones in an order drawn with the seed, go each to
@@ -70,6 +72,7 @@ def choose_sides(groups: Groups, tune_share: float, seed: int) -> list[str]:
         groups: the questions, so that each group is to stay whole.
         tune_share: the share of the questions to tune on, from 0 (all test) to 1 (all tune).
         seed: for the draw.
+        tuned: questions that may have been tuned on before; their groups never come to the test.
 
     Raises:
         InputError: the share is none, or the groups are too few or too large for it.
@@ -82,8 +85,10 @@ def choose_sides(groups: Groups, tune_share: float, seed: int) -> list[str]:
     drawn = list(groups.members)
     random.Random(seed).shuffle(drawn)
     sides = [""] * total
-    for members in sorted(drawn, key=len, reverse=True):
+    fixed = {members for members in drawn if any(question in tuned for question in members)}
+    for members in sorted(drawn, key=lambda members: (members not in fixed, -len(members))):
         side = max(wanted, key=lambda side: wanted[side] - held[side])
+        side = "tune" if members in fixed else side
         held[side] += len(members)
         for question in members:
             sides[question] = side
@@ -91,7 +96,7 @@ def choose_sides(groups: Groups, tune_share: float, seed: int) -> list[str]:
         if wanted[side] and count < max(1.0, LEAST_OF_SHARE * wanted[side]):
             raise InputError(
                 f"no split: of {total} questions {groups.largest} hang together through shared "
-                f"documents, so the {side} side would hold {count} where {wanted[side]:.0f} were "
+                f"documents, so the {side} side would hold {count} where {wanted[side]:.3g} were "
                 "asked for. Make more questions of other documents, or one side only "
                 "(--tune-share 0: all test; 1: all tune)"
             )
