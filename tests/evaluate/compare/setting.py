@@ -21,7 +21,7 @@ glacier saffron timber mirror falcon anchor marble willow cinder beacon harvest 
 WORDS = _WORDS.split()
 
 
-def corpus(documents: int = 60) -> list[Document]:
+def corpus(documents: int) -> list[Document]:
     dice = random.Random(5)
     return [
         Document(
@@ -36,7 +36,7 @@ def corpus(documents: int = 60) -> list[Document]:
     ]
 
 
-def questions(documents: list[Document], queries: int = 20, split: bool = False) -> TestSet:
+def questions(documents: list[Document], queries: int, split: bool = False) -> TestSet:
     """Questions that are some words of a document, which answers them."""
     dice = random.Random(6)
     asked, judged = [], {}
