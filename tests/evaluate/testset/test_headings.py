@@ -28,6 +28,8 @@ KEYS = f"""# Handling of signing keys
 
 Handling of signing keys
 
+## Handling of signing keys: manual
+
 Contents:
 
 - Rotation of the signing keys

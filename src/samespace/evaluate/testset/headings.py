@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from samespace.errors import InputError
-from samespace.evaluate.testset.altered import Phrase, alter, phrase, section_end
+from samespace.evaluate.testset.altered import Phrase, alter, phrase, says_little_else, section_end
 from samespace.evaluate.testset.finish import Question, Span, finish, without_near, write_spans
 from samespace.evaluate.testset.near import Terms, terms_of
 from samespace.evaluate.testset.testset import CORPUS, EVIDENCE, TestSet, claim, write_testset
@@ -153,18 +153,18 @@ def _candidates(document: Document, terms: Terms) -> Iterator[_Candidate]:
     """Yield the title and the headings that are not the title again."""
     titled = phrase(document.title)
     if document.title:
-        answered = _answers(document, 0, len(document.blocks), titled, terms)
+        answered = _answers(document, 0, len(document.blocks), terms)
         yield _Candidate(document.id, None, _label(document.title), answered)
     for number, block in enumerate(document.blocks):
-        words = phrase(block.label)
-        if block.kind != "heading" or words == titled:
+        if block.kind != "heading" or phrase(block.label) == titled:
             continue
-        end = section_end(document.blocks, number)
-        answered = _answers(document, number, end, words, terms)
+        if len(titled) > 1 and says_little_else(block.label, [titled]):
+            continue
+        answered = _answers(document, number, section_end(document.blocks, number), terms)
         yield _Candidate(document.id, number, _label(block.label), answered)
 
 
-def _answers(document: Document, start: int, end: int, asked: Phrase, terms: Terms) -> bool:
+def _answers(document: Document, start: int, end: int, terms: Terms) -> bool:
     """Say whether the blocks have enough text besides headings."""
     parts: list[str] = []
     length = 0
