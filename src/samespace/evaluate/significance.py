@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samespace.errors import InputError
-from samespace.evaluate.intervals import SEED, Interval, bootstrap, checked
+from samespace.evaluate.intervals import RESAMPLES, SEED, Interval, bootstrap, checked
 from samespace.evaluate.metrics import Scores
 
 PERMUTATIONS = 10_000
@@ -58,6 +58,7 @@ def compare_paired(
     b: NDArray[np.float64],
     *,
     permutations: int = PERMUTATIONS,
+    resamples: int = RESAMPLES,
     seed: int = SEED,
     confidence: float = 0.95,
 ) -> Paired:
@@ -75,6 +76,8 @@ def compare_paired(
 
     Args:
         a, b: (n,) values, query by query.
+        permutations: how many signs are drawn for p.
+        resamples, seed, confidence: as in `bootstrap`; the seed is that of p too.
 
     Raises:
         InputError: other shapes, a value that is not finite, fewer than one permutation.
@@ -90,7 +93,7 @@ def compare_paired(
     differences[np.abs(differences) < EQUAL] = 0.0
     p, counted = _randomization_test(differences, permutations, seed)
     return Paired(
-        difference=bootstrap(differences, confidence=confidence, seed=seed),
+        difference=bootstrap(differences, confidence=confidence, resamples=resamples, seed=seed),
         p=p,
         effect=_effect(differences),
         wins=int((differences > 0).sum()),
