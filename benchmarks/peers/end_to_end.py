@@ -288,7 +288,8 @@ def again(bench: Bench, files: Files, name: str, entry: Entry) -> dict[str, Any]
 def killed(bench: Bench, files: Files, name: str, entry: Entry) -> dict[str, Any]:
     """Kill the process half-way, look at what is there, and give it all passages once more.
 
-    All passages are given in one call, and to the calls that add to what is there, in ten.
+    All passages are given in one call; in ten to the call that may find them there, since whoever
+    means to survive a crash would not wait for the last before the first is kept.
     """
     few = json.loads(files.few.read_text("utf-8"))
     result = {}

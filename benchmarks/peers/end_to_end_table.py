@@ -107,7 +107,8 @@ def behaviour(systems: dict[str, Any], few: int) -> Iterable[str]:
     """Yield the three experiments."""
     yield (
         f"### Indexed again\n\nThe same {few} passages, by the same call or by the one that the "
-        "documentation has for passages that may be there, in a new process.\n\n"
+        "documentation has for passages that may be there, in a new process. Texts that a system "
+        "embeds of its own accord, to learn a dimension, are counted with the others.\n\n"
         "| system | call | first, s | again, s | texts embedded: first, again | rows: first, again "
         "| passages | error |\n|---|---|---:|---:|---:|---:|---:|---|"
     )

@@ -78,7 +78,7 @@ class Entry:
 _TXTAI = {
     "index": "Embeddings.index, save",
     "update": "Embeddings.load, upsert, save",
-    "checkpoint": "Embeddings.index(checkpoint=...), save",
+    "checkpoint": "Embeddings(batch=50).index(checkpoint=...), save",
 }
 _TXTAI_OTHER = 'Embeddings.load(folder, config={"path": other})'
 
@@ -110,7 +110,7 @@ ENTRIES: Mapping[str, Entry] = {
         "lancedb_",
         ("dense", "hybrid"),
         {"index": "create_table or Table.add", "update": 'Table.merge_insert("id")'},
-        "Table.search(vector of the other model)",
+        "registry.create(name=other); Table.search(text)",
     ),
     "LlamaIndex": Entry(
         "llamaindex_",

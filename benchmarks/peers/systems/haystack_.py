@@ -37,12 +37,15 @@ class System:
     """Two pipelines around an InMemoryDocumentStore."""
 
     def __init__(self, model: Path, folder: Path) -> None:
-        device = ComponentDevice.from_str("cpu")
-        settings: dict[str, Any] = {"model": str(model), "device": device, "progress_bar": False}
-        self.embedder = SentenceTransformersDocumentEmbedder(**settings)
-        self.embedder.warm_up()
-        self.embedder.run([Document(content="loads the weights")])
-        self.query_embedder = SentenceTransformersTextEmbedder(**settings)
+        # A component belongs to one pipeline only; all of one model share its loaded weights.
+        self.model: dict[str, Any] = {
+            "model": str(model),
+            "device": ComponentDevice.from_str("cpu"),
+            "progress_bar": False,
+        }
+        embedder = SentenceTransformersTextEmbedder(**self.model)
+        embedder.warm_up()
+        embedder.run("loads the weights")
         self.file = folder / "haystack.json"
         self.store = InMemoryDocumentStore(embedding_similarity_function="cosine")
         self.asking: dict[tuple[str, int], Any] = {}
@@ -57,7 +60,7 @@ class System:
         if self.file.exists():
             self.open()
         pipeline = Pipeline()
-        pipeline.add_component("embedder", self.embedder)
+        pipeline.add_component("embedder", SentenceTransformersDocumentEmbedder(**self.model))
         pipeline.add_component("writer", DocumentWriter(self.store, policy=policy))
         pipeline.connect("embedder", "writer")
         documents = [Document(id=p.id, content=p.text) for p in passages]
@@ -80,7 +83,7 @@ class System:
 
     def _pipeline(self, k: int, mode: str) -> Any:
         pipeline = Pipeline()
-        pipeline.add_component("embedder", self.query_embedder)
+        pipeline.add_component("embedder", SentenceTransformersTextEmbedder(**self.model))
         retriever = InMemoryEmbeddingRetriever(self.store, top_k=k)
         pipeline.add_component("retriever", retriever)
         pipeline.connect("embedder.embedding", "retriever.query_embedding")

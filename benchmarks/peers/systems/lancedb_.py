@@ -5,7 +5,8 @@ https://docs.lancedb.com/search/hybrid-search (create_fts_index, query_type="hyb
 https://docs.lancedb.com/tables/update (add, merge_insert)
 
 No vector index: its documentation recommends exact search below some 100,000 rows. The full-text
-index is made whenever passages were written, as hybrid search needs it.
+index is made whenever passages were written, as hybrid search needs it. A table keeps the name
+of its model and a search for a text takes that model, whatever model the caller has made.
 """
 
 from __future__ import annotations

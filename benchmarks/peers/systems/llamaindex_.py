@@ -31,6 +31,7 @@ class System:
         self.embedder.get_text_embedding("loads the weights")
         self.store = folder / "storage"
         self.built: Any = None
+        self.retriever: Any = None
 
     def index(self, passages: Sequence[Passage]) -> None:
         self.built = VectorStoreIndex.from_documents(
@@ -49,7 +50,7 @@ class System:
     def open(self) -> None:
         context = StorageContext.from_defaults(persist_dir=str(self.store))
         self.built = load_index_from_storage(context, embed_model=self.embedder)
-        self.retriever: Any = None
+        self.retriever = None
 
     def search(self, query: str, k: int, mode: str) -> list[str]:
         if self.retriever is None:

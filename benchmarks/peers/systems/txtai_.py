@@ -17,6 +17,9 @@ from txtai import Embeddings
 
 from . import Passage
 
+CHECKPOINT = 50
+"""Texts that are vectorized between two checkpoints."""
+
 
 class System:
     """An embeddings index; the options go into its configuration."""
@@ -39,6 +42,8 @@ class System:
         self.embeddings.save(self.store)
 
     def checkpoint(self, passages: Sequence[Passage]) -> None:
+        # A checkpoint holds whole batches; by default one is of 1,024 texts.
+        self.embeddings.config["batch"] = CHECKPOINT
         kept = str(self.folder / "checkpoint")
         self.embeddings.index(((p.id, p.text) for p in passages), checkpoint=kept)
         self.embeddings.save(self.store)
