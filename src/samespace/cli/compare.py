@@ -1,0 +1,225 @@
+"""`samespace compare`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from samespace.cli.options import Command, json_option, load_options
+from samespace.cli.output import print_json
+
+if TYPE_CHECKING:
+    from samespace.evaluate.compare import Comparison, Step
+    from samespace.evaluate.testset import TestSet
+
+
+class List(click.ParamType):
+    """Values between commas."""
+
+    name = "list"
+
+    def __init__(self, kind: click.ParamType | None = None) -> None:
+        self.kind = kind or click.STRING
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[Any, ...]:
+        """Return the values, each checked."""
+        if isinstance(value, tuple):
+            return value
+        parts = [part.strip() for part in value.split(",")]
+        return tuple(self.kind.convert(part, param, ctx) for part in parts if part)
+
+
+def _axis(
+    name: str, metavar: str, text: str, kind: click.ParamType | None = None
+) -> Callable[[Command], Command]:
+    return click.option(f"--{name}", type=List(kind), metavar=metavar, help=text)
+
+
+@click.command()
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.option("--into", required=True, metavar="WORK", help="The folder to work in.")
+@click.option("--testset", metavar="DIR", help="A test set, as `samespace testset` makes it.")
+@click.option("--queries", metavar="FILE", help="Or queries: JSON lines with _id and text.")
+@click.option("--qrels", metavar="FILE", help="And judgements: query, document, score.")
+@click.option(
+    "--split",
+    type=click.Choice(["tune", "test"]),
+    help="Which side of the test set (default: tune, where it has sides).",
+)
+@_axis("models", "NAME,...", "Models: names or folders.")
+@_axis("dimensions", "N,...", "Dimensions kept (default: all).", click.IntRange(min=1))
+@_axis(
+    "precisions",
+    "NAME,...",
+    "Of float32 (default), float16, int8, binary.",
+    click.Choice(["float32", "float16", "int8", "binary"]),
+)
+@_axis("max-tokens", "N,...", "Budgets of a chunk (default: the window).", click.IntRange(min=16))
+@_axis("overlaps", "N,...", "Tokens chunks share (default: 0).", click.IntRange(min=0))
+@_axis(
+    "chunkings",
+    "NAME,...",
+    "Of structure (default), document.",
+    click.Choice(["structure", "document"]),
+)
+@_axis(
+    "modes",
+    "NAME,...",
+    "Of hybrid (default), dense, lexical.",
+    click.Choice(["hybrid", "dense", "lexical"]),
+)
+@_axis("rerankers", "NAME,...", "Of none (default) and names of rerankers or models.")
+@click.option("--language", metavar="CODE", help="ISO 639-1 code (default: en).")
+@click.option("--metric", default="ndcg@10", show_default=True, help="What to sort and test by.")
+@_axis("metrics", "NAME,...", "What else to compute.")
+@click.option("--baseline", metavar="NAME", help="The configuration to test against (the first).")
+@click.option(
+    "--on-long",
+    type=click.Choice(["error", "truncate"]),
+    default="error",
+    help="What happens to a query longer than a model's window.",
+)
+@click.option("--html", metavar="FILE", help="Write a page with plots.")
+@load_options
+@json_option
+def compare(
+    paths: tuple[str, ...],
+    into: str,
+    testset: str | None,
+    queries: str | None,
+    qrels: str | None,
+    split: Any,
+    metric: str,
+    metrics: tuple[str, ...] | None,
+    baseline: str | None,
+    on_long: Any,
+    html: str | None,
+    id_field: str,
+    title_field: str,
+    text_field: str,
+    format_: str | None,
+    max_bytes: int | None,
+    hidden: bool,
+    no_gitignore: bool,
+    as_json: bool,
+    **axes: Any,
+) -> None:
+    """Measure a grid of configurations on one test set: quality, its certainty, and cost.
+
+    PATHs are what `index` takes; they may be left out where the test set has a corpus of its
+    own. Each text is embedded once for each model; what is finished stays in WORK, and the same
+    command goes on from there. Options that take a list (a,b,c) span the grid.
+    """
+    from samespace.evaluate.compare import Grid
+    from samespace.evaluate.compare import compare as measure
+    from samespace.evaluate.metrics import DEFAULT_METRICS
+    from samespace.text.load import LoadOptions
+
+    settings: dict[str, Any] = {} if max_bytes is None else {"max_bytes": max_bytes}
+    options = LoadOptions(
+        id_field=id_field,
+        title_field=title_field,
+        text_field=text_field,
+        format=format_,
+        hidden=hidden,
+        gitignore=not no_gitignore,
+        **settings,
+    )
+    given = {name: value for name, value in axes.items() if value}
+    try:
+        result = measure(
+            list(paths) or None,
+            _testset(testset, queries, qrels),
+            into,
+            Grid(**given),
+            metric=metric,
+            metrics=metrics or DEFAULT_METRICS,
+            baseline=baseline,
+            split=split,
+            options=options,
+            on_long=on_long,
+            progress=_progress,
+        )
+    except KeyboardInterrupt:
+        click.echo(f"interrupted; the same command goes on from what is in {into}", err=True)
+        raise click.exceptions.Abort from None
+    if html:
+        from samespace.evaluate.html import write_comparison_html
+
+        write_comparison_html(html, result)
+    if as_json:
+        print_json(result.to_dict())
+    else:
+        _print(result)
+    _print_notes(result)
+
+
+def _testset(folder: str | None, queries: str | None, qrels: str | None) -> TestSet:
+    from samespace.evaluate.qrels import read_qrels
+    from samespace.evaluate.queries import read_queries
+    from samespace.evaluate.testset import TestSet, read_testset
+
+    if folder and not (queries or qrels):
+        return read_testset(folder)
+    if folder or not (queries and qrels):
+        raise click.UsageError("give --testset DIR, or --queries FILE and --qrels FILE")
+    return TestSet(read_queries(queries), read_qrels(qrels), {})
+
+
+def _progress(step: Step) -> None:
+    doing = {"build": "building the index of", "run": "asking"}[step.doing]
+    click.echo(f"[{step.number}/{step.total}] {doing} {step.name}", err=True)
+
+
+def _print(result: Comparison) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    from samespace.evaluate.html.axes import size
+
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("configuration", overflow="fold", min_width=16)
+    for name in (result.metric, "difference", "p (Holm)", "ms", "vectors", "disk", "build s"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("front", no_wrap=True)
+    for row in result.rows:
+        interval = row.report.intervals[result.metric]
+        difference, p = "baseline", ""
+        if row.paired is not None:
+            d = row.paired.difference
+            difference, p = f"{d.value:+.3f} [{d.low:+.3f}, {d.high:+.3f}]", f"{row.p_holm:.4f}"
+        table.add_row(
+            row.name,
+            f"{interval.value:.4f} [{interval.low:.3f}, {interval.high:.3f}]",
+            difference,
+            p,
+            f"{row.report.p50_ms or 0:.1f}",
+            size(row.cost.vector_bytes),
+            size(row.cost.disk_bytes),
+            f"{row.cost.build_seconds:.1f}",
+            " ".join(["fastest"] * row.fastest + ["smallest"] * row.smallest),
+        )
+    # A model's name may look like markup. In a pipe, or where not even the names can be folded
+    # to fit, lines are as long as they are: no figure is ever cut.
+    console = Console(highlight=False, markup=False, emoji=False)
+    least = console.measure(table).minimum
+    console.width = max(console.width, least) if console.is_terminal else 1000
+    console.print(table, crop=False)
+    click.echo(
+        f"{len(result.queries):,} queries, intervals of 95 %; ms: median time of a search of the "
+        f"{result.depth} best documents; vectors: in the row's own precision (on disk all are "
+        "float32). Front: nothing else is as good and as fast, or as good and as small."
+    )
+
+
+def _print_notes(result: Comparison) -> None:
+    for item in result.skipped:
+        click.echo(f"left out: {item.name}: {item.reason}", err=True)
+    failed = max(row.cost.failed for row in result.rows)
+    if failed:
+        click.echo(f"{failed:,} documents could not be taken in (`index` says why)", err=True)
+    if result.warning:
+        click.echo(f"warning: {result.warning}", err=True)
