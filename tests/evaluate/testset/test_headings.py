@@ -167,6 +167,19 @@ def test_drawn_the_same_each_time_and_from_every_document(tmp_path: Path) -> Non
     assert first.made["splits"] == {"tune": 2, "test": 2, "disjoint_by": "judged documents"}
 
 
+def test_a_heading_that_the_title_holds_is_not_asked(tmp_path: Path) -> None:
+    texts = {
+        "a": f"# Rule 7: names of modules\n\n{FILLER}\n\n## Names of modules\n\n{FILLER}",
+        "b": f"# Backups of large tables\n\n{FILLER}",
+    }
+    with collect(tmp_path / "kb", texts) as collection:
+        made = from_headings(collection, tmp_path / "set")
+    assert {query.text for query in made.queries} == {
+        "Rule 7: names of modules",
+        "Backups of large tables",
+    }
+
+
 def test_no_question_is_an_error_with_the_reasons(tmp_path: Path) -> None:
     with (
         collect(tmp_path / "kb", {"a": "# Notes\n\nShort."}) as collection,

@@ -151,17 +151,23 @@ def _documents(collection: Collection) -> Iterator[Document]:
 
 def _candidates(document: Document, terms: Terms) -> Iterator[_Candidate]:
     """Yield the title and the headings that are not the title again."""
-    titled = phrase(document.title)
     if document.title:
         answered = _answers(document, 0, len(document.blocks), terms)
         yield _Candidate(document.id, None, _label(document.title), answered)
     for number, block in enumerate(document.blocks):
-        if block.kind != "heading" or phrase(block.label) == titled:
-            continue
-        if len(titled) > 1 and says_little_else(block.label, [titled]):
+        if block.kind != "heading" or _repeats(block.label, document.title):
             continue
         answered = _answers(document, number, section_end(document.blocks, number), terms)
         yield _Candidate(document.id, number, _label(block.label), answered)
+
+
+def _repeats(label: str, title: str) -> bool:
+    """Say whether a heading is the title, or one of the two is most of the other."""
+    words, titled = phrase(label), phrase(title)
+    return words == titled or any(
+        len(part) > 1 and says_little_else(whole, [part])
+        for whole, part in ((label, titled), (title, words))
+    )
 
 
 def _answers(document: Document, start: int, end: int, terms: Terms) -> bool:
