@@ -212,3 +212,16 @@ def test_a_test_set_of_clicks_is_evaluated_on_the_collection_itself(
     printed = run_json("eval", str(place / "kb"), "--testset", made, "--metrics", "mrr")
     assert printed["queries"] in (1, 2)
     assert printed["metrics"]["mrr"]["value"] == 1.0
+
+
+def test_html_is_one_page_that_needs_nothing_else(place: Path, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    run_json(*files(place), "--html", str(page))
+    text = page.read_text(encoding="utf-8")
+    assert "<svg" in text
+    assert "ndcg@10" in text
+    assert QUERIES["q1"] in text
+    assert 'src="http' not in text
+    failed = run(*files(place), "--html", str(tmp_path / "no" / "folder.html"))
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert "Traceback" not in failed.stderr

@@ -112,7 +112,8 @@ def eval_command(
     if html:
         from samespace.evaluate.html import write_report_html
 
-        write_report_html(html, report)
+        texts = {query.id: query.text for query in judged.queries}
+        write_report_html(html, report, queries=texts)
     if as_json:
         print_json(report.to_dict())
     else:
