@@ -15,26 +15,16 @@ if TYPE_CHECKING:
     from samespace.evaluate.testset import TestSet
 
 
-class List(click.ParamType):
-    """Values between commas."""
-
-    name = "list"
-
-    def __init__(self, kind: click.ParamType | None = None) -> None:
-        self.kind = kind or click.STRING
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[Any, ...]:
-        """Return the values, each checked."""
-        if isinstance(value, tuple):
-            return value
-        parts = [part.strip() for part in value.split(",")]
-        return tuple(self.kind.convert(part, param, ctx) for part in parts if part)
-
-
 def _axis(
-    name: str, metavar: str, text: str, kind: click.ParamType | None = None
+    name: str, metavar: str, text: str, kind: Any = click.STRING
 ) -> Callable[[Command], Command]:
-    return click.option(f"--{name}", type=List(kind), metavar=metavar, help=text)
+    """Make an option that takes values between commas, each of a kind of click's."""
+
+    def split(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
+        parts = [part.strip() for part in (value or "").split(",")]
+        return tuple(kind.convert(part, parameter, context) for part in parts if part)
+
+    return click.option(f"--{name}", callback=split, metavar=metavar, help=text)
 
 
 @click.command()
@@ -92,7 +82,7 @@ def compare(
     qrels: str | None,
     split: Any,
     metric: str,
-    metrics: tuple[str, ...] | None,
+    metrics: tuple[str, ...],
     baseline: str | None,
     on_long: Any,
     html: str | None,

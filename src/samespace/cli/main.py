@@ -11,6 +11,7 @@ from typing import NoReturn
 import click
 
 import samespace
+from samespace.cli.compare import compare
 from samespace.cli.demo import demo
 from samespace.cli.evaluate import eval_command
 from samespace.cli.manage import compact, delete, info
@@ -28,7 +29,7 @@ def cli() -> None:
     """Index documents and search them; every vector that is compared lives in one space."""
 
 
-for command in (index, sync, search, eval_command, testset, info, delete, compact, demo):
+for command in (index, sync, search, eval_command, testset, compare, info, delete, compact, demo):
     cli.add_command(command)
 
 
