@@ -84,7 +84,8 @@ def run(bench: Bench) -> dict[str, Any]:
     for number in range(bench.rounds):
         for name in ENTRIES:
             rounds[name].append(one_round(bench, files, name, number))
-    systems = {}
+    few = len(json.loads(files.few.read_text("utf-8")))
+    systems: dict[str, Any] = {}
     for name, entry in ENTRIES.items():
         systems[name] = {
             "calls": dict(entry.calls),
@@ -92,16 +93,18 @@ def run(bench: Bench) -> dict[str, Any]:
             **stored_vectors(files, name),
         }
         if name in (QUICK_EXPERIMENTS if bench.quick else EXPERIMENTS):
+            twice = again(bench, files, name, entry)
+            texts = twice["first"].get("embedded", few)
             systems[name] |= {
-                "again": again(bench, files, name, entry),
-                "killed": killed(bench, files, name, entry),
+                "again": twice,
+                "killed": killed(bench, files, name, entry, texts),
                 "other_model": {"how": entry.other, **other(bench, files, name)},
             }
     counted = json.loads(files.passages.read_text("utf-8"))
     return {
         "source": "scifact",
         "passages": len(counted),
-        "few": len(json.loads(files.few.read_text("utf-8"))),
+        "few": few,
         "queries": len(json.loads(files.queries.read_text("utf-8"))),
         "characters": sum(len(title) + 1 + len(body) for _, title, body in counted),
         "systems": systems,
@@ -285,19 +288,20 @@ def again(bench: Bench, files: Files, name: str, entry: Entry) -> dict[str, Any]
     return result
 
 
-def killed(bench: Bench, files: Files, name: str, entry: Entry) -> dict[str, Any]:
+def killed(bench: Bench, files: Files, name: str, entry: Entry, texts: int) -> dict[str, Any]:
     """Kill the process half-way, look at what is there, and give it all passages once more.
+
+    Half-way is half of the texts that the system embeds when it is left alone.
 
     All passages are given in one call; in ten to the call that may find them there, since whoever
     means to survive a crash would not wait for the last before the first is kept.
     """
-    few = json.loads(files.few.read_text("utf-8"))
     result = {}
     for call in entry.calls:
         calls = CALLS if call == "update" else 1
         key, what = f"killed/{name}/{call}", f"killed-{call}"
         how = {"call": call, "calls": calls}
-        kill_at = int(HALF * len(few))
+        kill_at = int(HALF * texts)
         end = attempt(bench, files, name, f"{key}/end", what, fresh=True, kill_at=kill_at, **how)
         then = attempt(bench, files, name, f"{key}/then", what, look="before and after", **how)
         # The exit is asked for; a process that came to its end was not killed in time.
