@@ -7,6 +7,7 @@ system's own.
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import time
@@ -14,11 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from corpus import questions
+from harness import size_mb
 
 from common import dataset, ndcg, percentile, read_jsonl, read_qrels
 
 DEPTH = 10
 THREADS = 2
+QUESTIONS = 500
+"""Asked of the sentences."""
 
 
 class Samespace:
@@ -184,12 +189,12 @@ SYSTEMS = {
 }
 
 
-def texts_of(name: str, count: int) -> tuple[list[str], list[str], list[str], list[str]]:
+def texts_of(
+    name: str, count: int, sentences: str
+) -> tuple[list[str], list[str], list[str], list[str]]:
     """Return (ids, texts, query ids, queries); of sentences, ids are empty."""
     if name == "sentences":
-        from corpus import questions, sentences
-
-        return [], sentences(count), [], questions(500)
+        return [], json.loads(Path(sentences).read_text("utf-8")), [], questions(QUESTIONS)
     folder = dataset(name)
     records = read_jsonl(folder / "corpus.jsonl")
     judged = read_qrels(folder / "qrels.tsv")
@@ -200,14 +205,15 @@ def texts_of(name: str, count: int) -> tuple[list[str], list[str], list[str], li
     return [r["_id"] for r in records], texts, [q["_id"] for q in asked], [q["text"] for q in asked]
 
 
-def measure(system: str, name: str, count: int, folder: str) -> dict[str, Any]:
+def measure(system: str, name: str, count: int, folder: str, sentences: str) -> dict[str, Any]:
     """Index one set of texts, open the index, ask every question, and judge what is found."""
-    ids, texts, query_ids, queries = texts_of(name, count)
+    ids, texts, query_ids, queries = texts_of(name, count, sentences)
     root = Path(folder)
     one: Any = SYSTEMS[system]()
     started = time.perf_counter()
     one.index(texts, root)
-    answer: dict[str, Any] = {"index_s": time.perf_counter() - started}
+    seconds = time.perf_counter() - started
+    answer: dict[str, Any] = {"index_s": seconds, "megabytes": size_mb(root)}
     (root / "rows").write_text(str(len(texts)))
     started = time.perf_counter()
     one.open(root)

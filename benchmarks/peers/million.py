@@ -19,7 +19,7 @@ import numpy as np
 
 NEIGHBOURS = 10
 TOWARD = (0.2, 0.5)
-NOISE = 0.4
+NOISE = 0.6
 DEPTH = 10
 BLOCK = 20_000
 

@@ -34,11 +34,15 @@ class Better(Enum):
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its heading, the key of its values in a row, which value is better (if any)."""
+    """One column: its heading, the key of its values in a row, which value is better (if any).
+
+    `share` is set where values lie between 0 and 1, so that a difference says more than a ratio.
+    """
 
     head: str
     key: str
     better: Better | None
+    share: bool = False
 
 
 def ranked(head: str, rows: Mapping[str, Row], columns: Sequence[Column]) -> str:
@@ -109,7 +113,7 @@ def _verdict(rows: Mapping[str, Row], column: Column, best: set[str]) -> str:
         ", within the spread" if _overlap(rows[OURS][column.key], rows[first][column.key]) else ""
     )
     more, less = max(ours, theirs), min(ours, theirs)
-    if not less or more / less < 1.005:
+    if column.share or not less or more / less < 1.005:
         size = f"by {figure(float(f'{more - less:.2g}'))}"
     else:
         size = f"{more / less:.2f} x"

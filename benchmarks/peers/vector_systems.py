@@ -3,7 +3,7 @@
 Every class has `build(base, folder)`, `open(folder, base)`, `ladder` (its search settings, the
 cheapest first), `search(query, setting)` for one query and, where the system offers it,
 `batch(queries, setting)`. Row numbers are ids. Vectors have length 1, so that the inner product
-is the cosine. All graphs have M = 32 and efConstruction = 100.
+is the cosine. All graphs have the same M and efConstruction.
 """
 
 from __future__ import annotations
@@ -14,17 +14,23 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+from harness import size_mb
 
 from common import percentile
 
 K = 10
 THREADS = 2
-M, EF_CONSTRUCTION = 32, 100
+M = 32
 EF = (16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768)
 TIE = 1e-6
 """A score this close to the tenth best is as good: float32 sums differ by their order."""
 
 Setting = dict[str, int]
+
+
+def ef_construction(count: int) -> int:
+    """Return how widely a graph is built: less so where building takes minutes."""
+    return 100 if count <= 100_000 else 64
 
 
 def lists(count: int) -> int:
@@ -76,9 +82,10 @@ class Faiss:
         faiss.omp_set_num_threads(THREADS)
         name = self.factory.format(lists=lists(len(base)))
         index = faiss.index_factory(base.shape[1], name, faiss.METRIC_INNER_PRODUCT)
-        self._prepare(index)
-        # As many as faiss itself would sample for k-means: more is only copied.
-        some = np.random.default_rng(0).permutation(len(base))[: 100 * lists(len(base))]
+        if hasattr(index, "hnsw"):
+            index.hnsw.efConstruction = ef_construction(len(base))
+        # faiss asks for at least 39 training vectors for each list and takes 256 at most.
+        some = np.random.default_rng(0).permutation(len(base))[: 64 * lists(len(base))]
         if not index.is_trained:
             index.train(np.ascontiguousarray(base[np.sort(some)]))
         index.add(np.ascontiguousarray(base))
@@ -102,9 +109,6 @@ class Faiss:
             self.set = setting
         return self.index.search(queries, K)[1]
 
-    def _prepare(self, index: Any) -> None:
-        pass
-
     def _apply(self, name: str, value: int) -> None:
         self.space.set_index_parameter(self.index, name, value)
 
@@ -114,9 +118,6 @@ class FaissHnsw(Faiss):
 
     factory = f"HNSW{M}"
     ladder = tuple({"efSearch": ef} for ef in EF)
-
-    def _prepare(self, index: Any) -> None:
-        index.hnsw.efConstruction = EF_CONSTRUCTION
 
 
 class FaissRefined(Faiss):
@@ -166,7 +167,7 @@ class Usearch:
             metric="ip",
             dtype=self.dtype,
             connectivity=M,
-            expansion_add=EF_CONSTRUCTION,
+            expansion_add=ef_construction(len(base)),
         )
         index.add(np.arange(len(base)), np.ascontiguousarray(base), threads=THREADS)
         index.save(str(folder / "index"))
@@ -179,12 +180,16 @@ class Usearch:
         self.index = index
 
     def search(self, query: Any, setting: Setting) -> Any:
-        self.index.expansion_search = setting["expansion_search"]
+        self._apply(setting)
         return self.index.search(query, K).keys
 
     def batch(self, queries: Any, setting: Setting) -> Any:
-        self.index.expansion_search = setting["expansion_search"]
+        self._apply(setting)
         return self.index.search(queries, K, threads=THREADS).keys
+
+    def _apply(self, setting: Setting) -> None:
+        if setting:
+            self.index.expansion_search = setting["expansion_search"]
 
 
 class UsearchHalf(Usearch):
@@ -202,7 +207,7 @@ class Hnswlib:
         import hnswlib
 
         index = hnswlib.Index(space="ip", dim=base.shape[1])
-        index.init_index(max_elements=len(base), ef_construction=EF_CONSTRUCTION, M=M)
+        index.init_index(max_elements=len(base), ef_construction=ef_construction(len(base)), M=M)
         index.set_num_threads(THREADS)
         index.add_items(np.ascontiguousarray(base), np.arange(len(base)))
         index.save_index(str(folder / "index"))
@@ -218,7 +223,8 @@ class Hnswlib:
         return self.batch(query[None], setting)[0]
 
     def batch(self, queries: Any, setting: Setting) -> Any:
-        self.index.set_ef(setting["ef"])
+        if setting:
+            self.index.set_ef(setting["ef"])
         return self.index.knn_query(queries, k=K)[0]
 
 
@@ -246,7 +252,8 @@ class Lance:
 
         table = lancedb.connect(folder).create_table("vectors", batches(), schema=schema)
         if self.index:
-            table.create_index(metric="cosine", **self.index)
+            width = {"ef_construction": ef_construction(len(base))} if "m" in self.index else {}
+            table.create_index(metric="cosine", **self.index, **width)
 
     def open(self, folder: Path, base: Any) -> None:
         import lancedb
@@ -279,9 +286,9 @@ class LanceHnsw(Lance):
         "index_type": "IVF_HNSW_SQ",
         "num_partitions": 1,
         "m": M,
-        "ef_construction": EF_CONSTRUCTION,
     }
-    ladder = tuple({"ef": ef, "refine_factor": 2} for ef in EF)
+    # ef may not be below the k * refine_factor that are scored again.
+    ladder = tuple({"ef": ef, "refine_factor": 2} for ef in EF if ef >= 2 * K)
 
 
 class Chroma:
@@ -298,7 +305,7 @@ class Chroma:
                 "hnsw": {
                     "space": "cosine",
                     "max_neighbors": M,
-                    "ef_construction": EF_CONSTRUCTION,
+                    "ef_construction": ef_construction(len(base)),
                     "num_threads": THREADS,
                 }
             },
@@ -311,8 +318,8 @@ class Chroma:
         collection.query(query_embeddings=np.ascontiguousarray(base[:1]), n_results=1)
 
     def open(self, folder: Path, base: Any) -> None:
-        client = self._client(folder)
-        self.collection = client.get_collection("vectors", embedding_function=None)
+        self.folder = folder
+        self.collection = self._client(folder).get_collection("vectors", embedding_function=None)
         self.set: Setting = {}
 
     def search(self, query: Any, setting: Setting) -> Any:
@@ -320,10 +327,18 @@ class Chroma:
 
     def batch(self, queries: Any, setting: Setting) -> Any:
         if setting != self.set:
-            self.collection.modify(configuration={"hnsw": dict(setting)})
-            self.set = setting
+            self._apply(setting)
         found = self.collection.query(query_embeddings=queries, n_results=K, include=[])
         return np.array([[int(i) for i in ids] for ids in found["ids"]])
+
+    def _apply(self, setting: Setting) -> None:
+        from chromadb.api.shared_system_client import SharedSystemClient
+
+        self.collection.modify(configuration={"hnsw": dict(setting)})
+        # An index that is loaded keeps the ef that it was loaded with.
+        SharedSystemClient.clear_system_cache()
+        self.open(self.folder, None)
+        self.set = setting
 
     def _client(self, folder: Path) -> Any:
         import chromadb
@@ -354,12 +369,15 @@ def build(system: str, data: str, folder: str) -> dict[str, Any]:
     one = SYSTEMS[system]()
     started = time.perf_counter()
     one.build(base, Path(folder))
-    return {"build_s": time.perf_counter() - started}
+    seconds = time.perf_counter() - started
+    return {"build_s": seconds, "megabytes": size_mb(Path(folder))}
 
 
 def tune(system: str, data: str, folder: str, targets: list[float]) -> dict[str, Any]:
     """Find for each recall the cheapest setting that reaches it, on questions kept for this."""
     one, base = _opened(system, data, folder)
+    if len(one.ladder) == 1:
+        return {"points": {str(target): one.ladder[0] for target in targets}, "ladder": []}
     asked = np.load(Path(data) / "tuning.npy")
     floor = np.load(Path(data) / "tuning-scores.npy")[:, K - 1]
     found: list[tuple[Setting, float]] = []
@@ -383,11 +401,10 @@ def query(
     one, base = _opened(system, data, folder)
     asked = np.load(Path(data) / "queries.npy")
     floor = np.load(Path(data) / "queries-scores.npy")[:, K - 1]
-    first = next(iter(points.values()))
-    one.search(asked[0], first)
+    one.search(asked[0], {})
     opened = time.perf_counter() - started
     # A scan takes its time and has no recall to find out: fewer of them will do.
-    count = exact_queries if not first else len(asked)
+    count = exact_queries if len(one.ladder) == 1 else len(asked)
     done: dict[str, Any] = {}
     for target, setting in points.items():
         twin = next((t for t in done if points[t] == setting), None)
