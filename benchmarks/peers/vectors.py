@@ -163,10 +163,10 @@ def table(result: dict[str, Any]) -> str:
         "of memory-mapped float32, as its store does it); it has no approximate index yet and no "
         "call for many queries at once. Settings are found on other questions than those that are "
         "reported: the cheapest of each system's ladder that reaches the recall there. All graphs "
-        "have M = 32 and efConstruction = 100 (64 at a million). p50 and p99 are of "
-        "one query per call, one after the other; a call may use both cores. Batch: all queries in one call. Memory while "
-        "building counts the vectors that were given. A system stands in both tables of a size "
-        "with the setting for that recall; what is exact has recall 1 in both.",
+        "have M = 32 and efConstruction = 100 (64 at a million). p50 and p99 are of one query per "
+        "call, one after the other; a call may use both cores. Batch: all queries in one call. "
+        "Memory while building counts the vectors that were given. A system stands in both tables "
+        "of a size with the setting for that recall; what is exact has recall 1 in both.",
     ]
     for size in result["sizes"]:
         parts += [
