@@ -98,7 +98,8 @@ class SentenceTransformersOpenVino(SentenceTransformers):
     def precision(self) -> str:
         """Return what it computes in."""
         compiled = self.model[0].auto_model.request
-        return str(compiled.get_property("INFERENCE_PRECISION_HINT").to_string())
+        name = str(compiled.get_property("INFERENCE_PRECISION_HINT").to_string())
+        return {"f32": "float32", "bf16": "bfloat16", "f16": "float16"}.get(name, name)
 
 
 class SentenceTransformersOpenVinoFloat32(SentenceTransformersOpenVino):
