@@ -314,16 +314,19 @@ class Collection:
         results: dict[str, tuple[Retrieved, ...]] = {}
         took: dict[str, float] = {}
         for query, text in queries.items():
-            found = self.search(
-                text,
-                k,
-                mode=mode,
-                where=where,
-                by_document=by_document,
-                on_long=on_long,
-                reranker=reranker,
-                rerank_depth=rerank_depth,
-            )
+            try:
+                found = self.search(
+                    text,
+                    k,
+                    mode=mode,
+                    where=where,
+                    by_document=by_document,
+                    on_long=on_long,
+                    reranker=reranker,
+                    rerank_depth=rerank_depth,
+                )
+            except TooLong as error:
+                raise TooLong(f"query {query!r}: {error}") from error
             took[query] = found.took_ms
             results[query] = tuple(
                 Retrieved(hit.chunk.document, hit.score, hit.chunk.start, hit.chunk.end)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from samespace import Collection, Document
-from samespace.errors import InputError
+from samespace.errors import InputError, TooLong
 from samespace.models import EmbedderReranker, HashEmbedder, load_reranker
 
 TEXTS = ["red apples", "green apples and red pears", "apples", "a train to Rome"]
@@ -89,3 +89,8 @@ def test_a_run_is_what_searching_gives(collection: Collection) -> None:
         assert run.documents()[name] == {hit.chunk.document: hit.score for hit in hits}
         first = run.results[name][0]
         assert (first.start, first.end) == (hits[0].chunk.start, hits[0].chunk.end)
+
+
+def test_a_query_that_is_too_long_is_named(collection: Collection) -> None:
+    with pytest.raises(TooLong, match="query 'q2': the query has 300 tokens"):
+        collection.run({"q1": "apples", "q2": "word " * 300})
