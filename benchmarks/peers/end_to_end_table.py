@@ -53,8 +53,8 @@ def table(result: dict[str, Any]) -> str:
         "documentation has it; `benchmarks/peers/systems/` names the pages.\n",
         "### One vector of each passage, cut at 256 tokens, searched by it alone\n\n"
         "The same work for all; a system whose vectors are not those of sentence-transformers in "
-        "float32 is not ranked. txtai keeps vectors and ids only (its default), the others the texts "
-        "as well; LanceDB and samespace also hold an index of the words.\n",
+        "float32 is not ranked. txtai keeps vectors and ids only (its default), the others the "
+        "texts as well; LanceDB and samespace also hold an index of the words.\n",
         ranked(
             "system",
             {name.split(",")[0]: alike(systems[name]) for name in ALIKE if name in systems},
