@@ -93,6 +93,12 @@ def test_numbers_are_those_of_a_fresh_collection(tmp_path: Path) -> None:
         assert rows["samespace-hash t32 lexical"].cost.vector_bytes == 0
 
 
+def test_bytes_are_those_on_disk(tmp_path: Path) -> None:
+    result = compare(DOCUMENTS, TESTSET, tmp_path / "work", Grid([HashEmbedder(64)]))
+    files = [path for path in (tmp_path / "work/collections").rglob("*") if path.is_file()]
+    assert result.rows[0].cost.disk_bytes == sum(path.stat().st_size for path in files)
+
+
 def test_tested_against_the_baseline_with_holms_correction(tmp_path: Path) -> None:
     name = "samespace-hash t256 lexical"
     grid = Grid([HashEmbedder(256)], **AXES)

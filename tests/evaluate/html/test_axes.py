@@ -29,7 +29,7 @@ def test_downwards_and_with_zero() -> None:
     down = linear([0.0, 1.0], 400, 16)
     assert down.at(0) > down.at(1)
     axis = logarithmic([0.0, 10.0, 1000.0], 0, 100)
-    assert axis.at(0) == 0
+    assert 0 < axis.at(0) < 5
     assert axis.at(10) > 12
     assert axis.ticks()[0] == 0
     assert logarithmic([8.0], 0, 500).at(8.0) == pytest.approx(250)

@@ -51,10 +51,10 @@ class Axis:
         if not self.logarithmic:
             share = (value - self.low) / (self.high - self.low)
         elif value <= 0:
-            share = 0.0
+            share = 0.03
         else:
             share = math.log(value / self.low) / math.log(self.high / self.low)
-            share = 0.12 + 0.88 * share if self.zero else share
+            share = 0.15 + 0.85 * share if self.zero else share
         return self.begin + share * (self.end - self.begin)
 
     def ticks(self) -> list[float]:

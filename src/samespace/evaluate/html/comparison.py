@@ -97,7 +97,7 @@ def _table(comparison: Comparison) -> str:
         if paired is not None:
             d = paired.difference
             against = (
-                f"{d.value:+.4f} [{d.low:+.4f}, {d.high:+.4f}]",
+                f"{d.value:+.4f} [{d.low:+.3f}, {d.high:+.3f}]",
                 f"{row.p_holm:.4f}",
                 f"{paired.wins}/{paired.ties}/{paired.losses}",
             )
@@ -105,7 +105,7 @@ def _table(comparison: Comparison) -> str:
             (
                 number,
                 row.name,
-                f"{interval.value:.4f} [{interval.low:.4f}, {interval.high:.4f}]",
+                f"{interval.value:.4f} [{interval.low:.3f}, {interval.high:.3f}]",
                 *against,
                 f"{row.report.p50_ms or 0:.1f}",
                 size(row.cost.vector_bytes),

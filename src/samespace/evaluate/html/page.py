@@ -21,10 +21,11 @@ STYLE = """
   --paper: #14181f; --band: #1d232c; --c0: #6cb0ff; --c1: #fb923c; --c2: #4ade80; --c3: #c99bff;
   --c4: #fb7185; --c5: #22d3ee; --c6: #facc15; --c7: #cbd5e1; } }
 * { box-sizing: border-box; }
-body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 62rem; background: var(--paper);
+body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 84rem; background: var(--paper);
   color: var(--ink); font: 16px/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
 h1 { font-size: 1.5rem; margin: 0 0 .5rem; } h2 { font-size: 1.15rem; margin: 2.2rem 0 .4rem; }
-p { margin: .4rem 0; } .soft, figcaption { color: var(--soft); font-size: .9rem; }
+p, figure { max-width: 62rem; } p { margin: .4rem 0; }
+p.soft { color: var(--soft); font-size: .9rem; }
 .warning { border-left: 4px solid var(--c1); background: var(--band); padding: .6rem .9rem; }
 figure { margin: .5rem 0 1rem; } .scroll { overflow-x: auto; }
 svg.plot { display: block; width: 100%; min-width: 35rem; height: auto; }
