@@ -77,29 +77,19 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
         return [json.loads(line) for line in lines]
 
 
-def read_qrels(path: Path) -> dict[str, dict[str, int]]:
-    """Return {query: {document: relevance}} from tab-separated query, document, relevance."""
-    qrels: dict[str, dict[str, int]] = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        query, document, score = line.split("\t")[:3]
-        if score.lstrip("-").isdigit():
-            qrels.setdefault(query, {})[document] = int(score)
-    return qrels
+def read_qrels(path: Path) -> Mapping[str, Mapping[str, int]]:
+    """Return {query: {document: relevance}} of a file in BEIR form."""
+    from samespace import evaluate
+
+    return evaluate.read_qrels(path).judgements
 
 
 def ndcg(ranked: Sequence[str], judged: Mapping[str, int], k: int = 10) -> float:
-    """Return nDCG@k with gain = relevance and discount 1 / log2(rank + 1), as trec_eval has it.
+    """Return nDCG@k of one ranking, best first, with the rules of trec_eval."""
+    from samespace.evaluate import evaluate
 
-    Source: Järvelin and Kekäläinen, "Cumulated gain-based evaluation of IR techniques", 2002.
-    """
-    gains = [max(judged.get(document, 0), 0) for document in ranked[:k]]
-    ideal = sorted((gain for gain in judged.values() if gain > 0), reverse=True)[:k]
-    best = _dcg(ideal)
-    return _dcg(gains) / best if best else 0.0
-
-
-def _dcg(gains: Sequence[float]) -> float:
-    return sum(gain / math.log2(rank + 1) for rank, gain in enumerate(gains, 1))
+    scores = {document: -float(rank) for rank, document in enumerate(ranked)}
+    return evaluate({"q": scores}, {"q": judged}, [f"ndcg@{k}"]).mean(f"ndcg@{k}")
 
 
 def percentile(values: Sequence[float], q: float) -> float:

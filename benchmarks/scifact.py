@@ -15,8 +15,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from common import dataset, ndcg, peak_mib, percentile, read_jsonl, read_qrels, save
+from common import dataset, peak_mib, read_jsonl, save
 from samespace import Collection
+from samespace.evaluate import evaluate_collection, read_qrels, read_queries
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "truncated": {"chunking": "document", "on_long": "truncate"},
@@ -52,22 +53,22 @@ def main() -> None:
     save("scifact", result)
 
 
-def quality(collection: Collection, source: Path, mode: Any) -> dict[str, float]:
-    """Return mean nDCG@10 over the test queries and the time of a search."""
-    qrels = read_qrels(source / "qrels.tsv")
-    scores, times = [], []
-    for query in read_jsonl(source / "queries.jsonl"):
-        if query["_id"] not in qrels:
-            continue
-        results = collection.search(query["text"], 10, mode=mode, by_document=True)
-        times.append(results.took_ms)
-        ranked = [hit.chunk.document for hit in results]
-        scores.append(ndcg(ranked, qrels[query["_id"]]))
+def quality(collection: Collection, source: Path, mode: Any) -> dict[str, Any]:
+    """Return nDCG@10 over the test queries with its interval, and the time of a search."""
+    found = evaluate_collection(
+        collection,
+        read_queries(source / "queries.jsonl"),
+        read_qrels(source / "qrels.tsv"),
+        mode=mode,
+        metrics=["ndcg@10"],
+    )
+    interval = found.intervals["ndcg@10"]
     return {
-        "queries": len(scores),
-        "ndcg@10": round(sum(scores) / len(scores), 4),
-        "p50_ms": round(percentile(times, 50), 2),
-        "p99_ms": round(percentile(times, 99), 2),
+        "queries": len(found.scores.queries),
+        "ndcg@10": round(interval.value, 4),
+        "ndcg@10_interval": [round(interval.low, 4), round(interval.high, 4)],
+        "p50_ms": round(found.p50_ms or 0.0, 2),
+        "p99_ms": round(found.p99_ms or 0.0, 2),
     }
 
 
