@@ -187,7 +187,7 @@ def test_what_one_configuration_cannot_do_does_not_stop_the_others(tmp_path: Pat
     )
     assert [row.configuration.index.model for row in result.rows] == [_label(models[1])]
     assert "the query has 70 tokens" in result.skipped[0].reason
-    with pytest.raises(InputError, match="could not be measured: the query has 70 tokens"):
+    with pytest.raises(InputError, match=r"could not be measured: .*the query has 70 tokens"):
         compare(DOCUMENTS, asked, work, Grid(models))
     cut = compare(DOCUMENTS, asked, work, Grid(models), on_long="truncate")
     assert len(cut.rows) == 2

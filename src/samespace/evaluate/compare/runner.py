@@ -21,6 +21,7 @@ from samespace.models.derived import DerivedEmbedder
 from samespace.models.rerank import EmbedderReranker
 from samespace.run import Retrieved, Run
 from samespace.store.embedded import EmbeddedStore
+from samespace.store.segments import bytes_below
 from samespace.text.load import LoadOptions
 from samespace.types import Document, OnLong
 from samespace.vectors.quantize import bytes_per_vector
@@ -148,9 +149,8 @@ class Runner:
 
         collection = self._open(index)
         added = collection.add(self._corpus, options=self._options, progress=keep)
-        took = seconds()
+        took, facts = seconds(), collection.info()
         self._leave()  # closing empties SQLite's log: the bytes are then those that stay
-        facts = self._open(index).info()
         if not facts["documents"]:
             raise InputError("the corpus gave no document that could be taken in")
         kept = {
@@ -159,7 +159,7 @@ class Runner:
             "documents": facts["documents"],
             "chunks": facts["chunks"],
             "vectors": facts["vectors"],
-            "bytes": facts["bytes"],
+            "bytes": bytes_below(collection.path),
             "failed": len(added.failed),
         }
         self._work.write("indexes", self._key(index), kept)
