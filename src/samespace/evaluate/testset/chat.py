@@ -32,6 +32,8 @@ ATTEMPTS = 6
 FIRST_WAIT = 1.0
 """Seconds before the second attempt, doubled for each further one, times 0.5 to 1 by chance."""
 LONGEST_WAIT = 120.0
+LARGEST = 2**24
+"""Bytes of an answer; a longer one is none."""
 _PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 _SHOWN = 300
 TOKENS = ("prompt_tokens", "completion_tokens")
@@ -76,7 +78,7 @@ class Chat:
             may need none.
         seed: sent with every request, as temperature 0 is.
         max_calls: requests to send at most, attempts that failed included.
-        timeout: seconds to wait for an answer.
+        timeout: seconds to wait for an answer, from its first byte to its last as well.
 
     Attributes:
         calls: requests sent.
@@ -110,7 +112,13 @@ class Chat:
         self._stopped = threading.Event()
         self._key = os.environ.get(key_env, "").strip()
         self._key_env = key_env
+        if not (self._key.isascii() and self._key.isprintable()):
+            raise InputError(
+                f"the key in the environment variable {key_env} holds a line break or another "
+                "character that no key has; set it again"
+            )
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
+        self._timeout = timeout
         self._client = httpx.Client(headers=headers, timeout=timeout)
 
     def __enter__(self) -> Chat:
@@ -164,21 +172,21 @@ class Chat:
                 wait = FIRST_WAIT * 2**attempt * random.uniform(0.5, 1)
             self._count()
             try:
-                response = self._client.post(f"{self.url}/chat/completions", json=body)
-            except httpx.TransportError as error:
+                status, headers, text = self._post(body)
+            except httpx.RequestError as error:
                 failure = f"{type(error).__name__}: {error}"
                 continue
-            if response.status_code == 200:
-                answer = _content(response)
+            if status == 200:
+                answer = _content(text)
                 if answer is not None:
                     return answer
-                failure = f"no chat completion in the answer: {response.text[:_SHOWN]}"
+                failure = f"no chat completion in the answer: {self._shown(text)}"
                 continue
-            failure = f"status {response.status_code}: {response.text[:_SHOWN]}"
-            if response.status_code not in _PASSING:
-                remedy = self._remedy(response.status_code)
-                raise InputError(self._hidden(f"{self.url} refuses ({failure}){remedy}"))
-            asked = _retry_after(response)
+            failure = f"status {status}: {self._shown(text)}"
+            if status not in _PASSING:
+                remedy = self._remedy(status, headers)
+                raise InputError(f"{self.url} refuses ({failure}){remedy}")
+            asked = _retry_after(headers)
             if asked > LONGEST_WAIT:
                 raise ModelError(
                     f"{self.url} asks to wait {asked:.0f} s; run the same command later, it goes "
@@ -186,11 +194,22 @@ class Chat:
                 )
             wait = max(wait, asked)
         raise ModelError(
-            self._hidden(
-                f"{self.url} did not answer in {ATTEMPTS} attempts ({failure}); run the same "
-                "command again, it goes on from here"
-            )
+            f"{self.url} did not answer in {ATTEMPTS} attempts ({failure}); run the same "
+            "command again, it goes on from here"
         )
+
+    def _post(self, body: Mapping[str, Any]) -> tuple[int, httpx.Headers, str]:
+        """Return status, headers and text of a reply, which may not go on for ever."""
+        import httpx
+
+        content = bytearray()
+        deadline = time.monotonic() + self._timeout
+        with self._client.stream("POST", f"{self.url}/chat/completions", json=body) as response:
+            for part in response.iter_bytes():
+                content += part
+                if len(content) > LARGEST or time.monotonic() > deadline:
+                    raise httpx.ReadError(f"the answer has no end after {len(content):,} bytes")
+        return response.status_code, response.headers, content.decode("utf-8", "replace")
 
     def _count(self) -> None:
         with self._lock:
@@ -199,15 +218,19 @@ class Chat:
                 raise BudgetSpent
             self.calls += 1
 
-    def _remedy(self, status: int) -> str:
+    def _remedy(self, status: int, headers: httpx.Headers) -> str:
         if status in (401, 403):
             seen = "was sent" if self._key else "is not set"
             return f"; the key in the environment variable {self._key_env} {seen}"
+        if "location" in headers:
+            place = self._shown(headers["location"])
+            return f"; it points to {place}, where nothing was sent: give that URL if you trust it"
         return ""
 
-    def _hidden(self, message: str) -> str:
-        """Take the key out of a message, in which the endpoint may have repeated it."""
-        return message.replace(self._key, "***") if self._key else message
+    def _shown(self, text: str) -> str:
+        """Return the beginning of a reply for a message, without the key it may repeat."""
+        hidden = text.replace(self._key, "***") if self._key else text
+        return "".join(c if c.isprintable() else " " for c in hidden[:_SHOWN]).strip()
 
 
 def _endpoint(url: str) -> str:
@@ -229,25 +252,25 @@ def _endpoint(url: str) -> str:
     return url.rstrip("/").removesuffix("/chat/completions")
 
 
-def _content(response: httpx.Response) -> dict[str, Any] | None:
+def _content(text: str) -> dict[str, Any] | None:
     """Return the first choice's text and the tokens it took, or None if it has none."""
     try:
-        answer = response.json()
+        answer = json.loads(text)
         content = answer["choices"][0]["message"]["content"]
         usage = answer.get("usage") or {}
         if not isinstance(content, str):
             return None
         counts = {name: int(usage.get(name) or 0) for name in TOKENS}
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+    except (LookupError, TypeError, AttributeError, ValueError, OverflowError, RecursionError):
         return None
     return {"content": content, **counts}
 
 
-def _retry_after(response: httpx.Response) -> float:
+def _retry_after(headers: httpx.Headers) -> float:
     """Return the seconds of a Retry-After header: a number or a date (RFC 9110, 10.2.3)."""
-    value = response.headers.get("retry-after", "")
+    value = headers.get("retry-after", "")
     with suppress(ValueError):
         return max(0.0, float(value))
-    with suppress(ValueError, TypeError):
+    with suppress(ValueError, TypeError, OverflowError):
         return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
     return 0.0

@@ -70,7 +70,8 @@ def parse(content: str, key: str, kind: type) -> Any:
     fenced = re.fullmatch(r"\s*```(?:json)?\s*(.*?)\s*```\s*", content, re.DOTALL)
     try:
         record = json.loads(fenced[1] if fenced else content)
-    except ValueError as error:
+        json.dumps(record, ensure_ascii=False).encode()  # refuses lone surrogates
+    except (ValueError, RecursionError) as error:
         raise Malformed(f"it is no JSON ({error})") from error
     if not isinstance(record, dict) or set(record) != {key}:
         raise Malformed(f"expected an object with the key {key!r} alone")
