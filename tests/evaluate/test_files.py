@@ -25,6 +25,11 @@ def written(tmp_path: Path, text: str, name: str = "file") -> Path:
     return path
 
 
+def test_text_that_is_none_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"cannot write .*q\.jsonl.*surrogates"):
+        write_queries(tmp_path / "q.jsonl", [Query("q", "x \ud800")])
+
+
 def refuses(read: Callable[[Path], object], path: Path, *says: str) -> None:
     with pytest.raises(InputError) as error:
         read(path)
@@ -66,6 +71,8 @@ def test_queries_may_be_numbered_and_have_a_mark_and_blank_lines(tmp_path: Path)
         ('{"_id": "q"}', "None as the text of query 'q'"),
         ('{"_id": "q", "text": "  "}', "text of query 'q'"),
         ('{"_id": "q", "text": "x", "metadata": []}', "metadata"),
+        ('{"_id": "q", "text": "x", "metadata": ' + '{"a": ' * 100_000, "no JSON"),
+        (r'{"_id": "q", "text": "x \ud800"}', "no JSON"),
         ('{"_id": "first", "text": "again"}', "'first' was there before"),
     ],
 )
@@ -142,6 +149,8 @@ def test_trec_form(tmp_path: Path, text: str) -> None:
         ("q\td\tgood", "whole number"),
         ("q\td\t1.5", "whole number"),
         ("q\td\t٣", "whole number"),
+        ("q\td\t" + "9" * 16, "whole number"),
+        ("q\td\t" + "9" * 5_000, "whole number"),
         ("q\td", "single tabs"),
         ("q\t\t1", "single tabs"),
         ("q\td\t1\t2", "single tabs"),
@@ -245,6 +254,8 @@ def test_ids_with_blanks_need_beir_form(tmp_path: Path) -> None:
         ('{"q": {"a": 1}, "q": {}}', "'q' stands twice"),
         ('{"q": {"a": NaN}}', "finite"),
         ('{"q": {"a": 1e999}}', "finite"),
+        ('{"q": {"a": ' + "9" * 400 + "}}", "finite"),
+        ('{"q": ' * 100_000 + "}", "expected JSON"),
         ('{"q": {"a": "1"}}', "expected a number as score of 'a'"),
         ('{"q": {"a": true}}', "expected a number as score of 'a'"),
         ('{"q": [1]}', "expected {query: {document: score}}"),

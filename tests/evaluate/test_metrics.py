@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -144,3 +145,25 @@ def test_ten_thousand_queries_take_about_a_second() -> None:
     assert scores.mean("recall@100") == pytest.approx(0.1, abs=0.01)
     assert {values.shape for values in scores.values.values()} == {(10_000,)}
     assert all(np.all((values >= 0) & (values <= 1)) for values in scores.values.values())
+
+
+@pytest.mark.parametrize(
+    ("run", "qrels", "says"),
+    [
+        ({"q": {1: 1.0}}, {"q": {"1": 1}}, "ids must be strings"),
+        ({"q": {"1": 1.0}}, {"q": {1: 1}}, "ids must be strings"),
+        ({7: {"1": 1.0}}, {7: {"1": 1}}, "ids must be strings"),
+        ({"q": {"a": "high"}}, {"q": {"a": 1}}, "expected numbers as scores"),
+        ({"q": {"a": None}}, {"q": {"a": 1}}, "'a' is None, not finite"),
+        ({"q": {"a": 1.0}}, {"q": {"a": 2**53}}, "whole numbers below"),
+    ],
+)
+def test_what_is_no_run_or_no_judgement_is_refused(run: Any, qrels: Any, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        evaluate(run, qrels, ["ndcg@10"])
+
+
+def test_one_name_is_no_list_of_metrics() -> None:
+    for call in (depth, lambda metrics: evaluate({"q": {"a": 1.0}}, {"q": {"a": 1}}, metrics)):
+        with pytest.raises(InputError, match=r"such as \['ndcg@10'\]"):
+            call("ndcg@10")

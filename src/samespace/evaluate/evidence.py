@@ -17,7 +17,7 @@ from typing import Any
 
 from samespace.collection import Collection
 from samespace.errors import InputError
-from samespace.evaluate.files import read_lines, write_lines
+from samespace.evaluate.files import read_records, write_lines
 from samespace.text.clean import clean
 from samespace.text.clean.unicode import normalize
 from samespace.types import Document
@@ -76,7 +76,7 @@ def read_evidence(path: str | PathLike[str]) -> tuple[Evidence, ...]:
     Raises:
         InputError: a line that is not such an object; the message names file and line.
     """
-    evidence = tuple(_evidence(where, line) for where, line in read_lines(path))
+    evidence = tuple(_evidence(where, record) for where, record in read_records(path, _EXPECTED))
     if not evidence:
         raise InputError(f"{path}: no evidence in it")
     return evidence
@@ -184,13 +184,7 @@ def _record(item: Evidence) -> dict[str, Any]:
     return record | {"text": item.text} if item.text else record
 
 
-def _evidence(where: str, line: str) -> Evidence:
-    try:
-        record = json.loads(line)
-    except ValueError as error:
-        raise InputError(f"{where}: {_EXPECTED}, but this is no JSON ({error})") from error
-    if not isinstance(record, dict):
-        raise InputError(f"{where}: {_EXPECTED}, got {line[:80]!r}")
+def _evidence(where: str, record: dict[str, Any]) -> Evidence:
     for name in ("query", "document"):
         if not isinstance(record.get(name), str) or not record[name]:
             raise InputError(f"{where}: {_EXPECTED}, got {record.get(name)!r} as {name}")

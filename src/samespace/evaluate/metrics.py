@@ -174,8 +174,7 @@ def evaluate(
     Raises:
         InputError: an unknown metric, a score that is not finite, nothing to score.
     """
-    names = list(dict.fromkeys(metrics))
-    cutoffs = {name: _parse(name) for name in names}
+    cutoffs = _cutoffs(metrics)
     if missing not in ("zero", "skip"):
         raise InputError(f'missing must be "zero" or "skip", got {missing!r}')
     found = run.documents() if isinstance(run, Run) else run
@@ -201,8 +200,15 @@ def depth(metrics: Iterable[str]) -> int:
 
     For a metric without a cutoff it is at least `DEPTH`.
     """
-    cutoffs = [_parse(name)[1] for name in metrics]
-    return max((DEPTH if k == _WHOLE else k for k in cutoffs), default=DEPTH)
+    cutoffs = _cutoffs(metrics).values()
+    return max((DEPTH if k == _WHOLE else k for _, k in cutoffs), default=DEPTH)
+
+
+def _cutoffs(metrics: Iterable[str]) -> dict[str, tuple[str, int]]:
+    """Return {name: (metric, cutoff)}, each name once."""
+    if isinstance(metrics, str):
+        raise InputError(f"metrics are a list of names, such as [{metrics!r}]")
+    return {name: _parse(name) for name in metrics}
 
 
 def _parse(name: str) -> tuple[str, int]:

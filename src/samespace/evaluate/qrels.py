@@ -45,8 +45,8 @@ def read_qrels(path: str | PathLike[str]) -> Qrels:
     """
     judgements: dict[str, dict[str, int]] = {}
     for where, (query, document, text) in _rows(path):
-        if not re.fullmatch(r"[+-]?\d+", text, re.ASCII):
-            raise InputError(f"{where}: expected a whole number as grade, got {text!r}")
+        if not re.fullmatch(r"[+-]?\d{1,15}", text, re.ASCII):
+            raise InputError(f"{where}: expected a whole number as grade, got {text[:80]!r}")
         grade = int(text)
         judged = judgements.setdefault(query, {})
         if judged.setdefault(document, grade) != grade:

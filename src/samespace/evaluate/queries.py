@@ -9,7 +9,9 @@ from os import PathLike
 from typing import Any
 
 from samespace.errors import InputError
-from samespace.evaluate.files import read_lines, write_lines
+from samespace.evaluate.files import read_records, write_lines
+
+_EXPECTED = 'expected a JSON object such as {"_id": "q1", "text": "how are keys rotated?"}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,8 @@ def read_queries(path: str | PathLike[str]) -> tuple[Query, ...]:
             before; the message names file and line.
     """
     queries: dict[str, Query] = {}
-    for where, line in read_lines(path):
-        query = _query(where, line)
+    for where, record in read_records(path, _EXPECTED):
+        query = _query(where, record)
         if query.id in queries:
             raise InputError(f"{where}: the query {query.id!r} was there before; ids are unique")
         queries[query.id] = query
@@ -54,21 +56,14 @@ def _record(query: Query) -> dict[str, Any]:
     return record
 
 
-def _query(where: str, line: str) -> Query:
-    expected = 'expected a JSON object such as {"_id": "q1", "text": "how are keys rotated?"}'
-    try:
-        record = json.loads(line)
-    except ValueError as error:
-        raise InputError(f"{where}: {expected}, but this is no JSON ({error})") from error
-    if not isinstance(record, dict):
-        raise InputError(f"{where}: {expected}, got {line[:80]!r}")
+def _query(where: str, record: dict[str, Any]) -> Query:
     id, text, metadata = record.get("_id"), record.get("text"), record.get("metadata")
     if isinstance(id, int) and not isinstance(id, bool):
         id = str(id)
     if not isinstance(id, str) or not id:
-        raise InputError(f"{where}: {expected}, got {record.get('_id')!r} as _id")
+        raise InputError(f"{where}: {_EXPECTED}, got {record.get('_id')!r} as _id")
     if not isinstance(text, str) or not text.strip():
-        raise InputError(f"{where}: {expected}, got {text!r} as the text of query {id!r}")
+        raise InputError(f"{where}: {_EXPECTED}, got {text!r} as the text of query {id!r}")
     if metadata is not None and not isinstance(metadata, dict):
         raise InputError(f"{where}: metadata must be a JSON object, got {metadata!r}")
     return Query(id, text, metadata or {})

@@ -6,8 +6,9 @@ as flat arrays; every metric is then a few array operations over all queries at 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,9 @@ from numpy.typing import NDArray
 from samespace.errors import InputError
 
 Ints = NDArray[np.int64]
+
+_LARGEST = 2**53
+"""Whole numbers below it are exact as 64-bit floats, in which gains are summed."""
 
 
 @dataclass(frozen=True)
@@ -74,16 +78,22 @@ def rank_documents(
         queries: which queries, and in which order.
 
     Raises:
-        InputError: a score that is NaN or infinite, a grade that is no whole number.
+        InputError: an id that is no string, a score that is no finite number, a grade that is no
+            whole number.
     """
     seen: list[tuple[int, int, int]] = []
     ideal: list[tuple[int, int, int]] = []
     retrieved, relevant = [], []
     for position, query in enumerate(queries):
         judged = judgements[query]
-        if not all(isinstance(grade, int | np.integer) for grade in judged.values()):
-            raise InputError(f"query {query!r}: grades must be whole numbers")
-        ordered = _ordered(query, run.get(query, {}))
+        if not all(
+            isinstance(grade, int | np.integer) and abs(grade) < _LARGEST
+            for grade in judged.values()
+        ):
+            raise InputError(f"query {query!r}: grades must be whole numbers below 2^53")
+        found = run.get(query, {})
+        _require_strings(query, judged, found)
+        ordered = _ordered(query, found)
         seen.extend(
             (position, rank, judged[document])
             for rank, document in enumerate(ordered, 1)
@@ -102,11 +112,24 @@ def rank_documents(
     )
 
 
+def _require_strings(query: str, *ids: Iterable[str]) -> None:
+    """Refuse ids that are no strings: 1 is not "1", so nothing of such a run would be found."""
+    for id in (query, *chain.from_iterable(ids)):
+        if not isinstance(id, str):
+            raise InputError(
+                f"query {query!r}: ids must be strings, as files have them, got {id!r}; "
+                "convert them with str()"
+            )
+
+
 def _ordered(query: str, found: Mapping[str, float]) -> list[str]:
     """Return the documents, best first."""
-    exact = np.fromiter(found.values(), dtype=np.float64, count=len(found))
+    try:
+        exact = np.fromiter(found.values(), dtype=np.float64, count=len(found))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"query {query!r}: expected numbers as scores: {error}") from error
     if not np.isfinite(exact).all():
-        wrong = next(id for id, score in found.items() if not np.isfinite(score))
+        wrong = list(found)[int(np.isfinite(exact).argmin())]
         raise InputError(f"query {query!r}: the score of {wrong!r} is {found[wrong]}, not finite")
     with np.errstate(over="ignore"):
         scores = exact.astype(np.float32).tolist()

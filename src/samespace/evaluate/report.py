@@ -116,7 +116,7 @@ def evaluate_collection(
         InputError: as `evaluate`; no query is judged; no judged document is in the collection.
         TooLong, FilterError, SpaceMismatch, ModelDrift: as `Collection.search`.
     """
-    metrics = list(metrics)
+    metrics = metrics if isinstance(metrics, str) else list(metrics)
     k = depth(metrics)
     judgements = qrels.judgements if isinstance(qrels, Qrels) else qrels
     texts = dict(queries) if isinstance(queries, Mapping) else {q.id: q.text for q in queries}

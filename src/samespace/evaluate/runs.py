@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from os import PathLike
 from typing import Any, Literal, NoReturn
 from urllib.parse import quote, unquote
@@ -117,8 +118,10 @@ def _read_trec(lines: list[tuple[str, str]]) -> tuple[dict[str, dict[str, float]
 def _read_beir(path: str, text: str) -> tuple[dict[str, dict[str, float]], str]:
     try:
         record = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
-    except ValueError as error:
-        raise InputError(f"{path}: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"{path}: expected JSON, {{query: {{document: score}}}}, but: {error}"
+        ) from error
     scores: dict[str, dict[str, float]] = {}
     tag = ""
     for query, found in record.items():
@@ -136,14 +139,15 @@ def _read_beir(path: str, text: str) -> tuple[dict[str, dict[str, float]], str]:
                     f"got {score!r}"
                 )
         where = f"{path}, query {query!r}"
-        scores[query] = {id: _finite(float(score), where) for id, score in found.items()}
+        scores[query] = {id: _finite(score, where) for id, score in found.items()}
     return scores, tag
 
 
 def _finite(score: float, where: str) -> float:
-    if not math.isfinite(score):
-        raise InputError(f"{where}: expected a finite score, got {score!r}")
-    return score
+    with suppress(OverflowError):  # a whole number of JSON may exceed every float
+        if math.isfinite(score):
+            return float(score)
+    raise InputError(f"{where}: expected a finite score, got {str(score)[:80]}")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

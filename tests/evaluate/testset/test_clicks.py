@@ -129,6 +129,7 @@ def test_a_drawn_sample_is_the_same_each_time(collection: Collection, tmp_path: 
         ('{"query": " ", "document": "d1"}', r"log\.jsonl:2: expected a text"),
         ('{"query": "x", "document": "d1", "count": -1}', r"log\.jsonl:2: .*from 0 up"),
         ('{"query": "x", "document": "d1", "count": 1.5}', r"log\.jsonl:2: .*whole number"),
+        ('{"query": "x", "document": "d1", "count": 1e999}', r"log\.jsonl:2: .*whole number"),
         ('{"query": "x", "document": "d1", "count": true}', r"log\.jsonl:2: .*whole number"),
     ],
 )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from samespace.errors import InputError
-from samespace.evaluate.files import read_lines
+from samespace.evaluate.files import read_records
 from samespace.evaluate.testset.finish import Question, finish, without_near
 from samespace.evaluate.testset.near import terms_of
 from samespace.evaluate.testset.testset import TestSet, claim, write_testset
@@ -185,16 +184,7 @@ def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
         return
     if path.suffix not in (".jsonl", ".json", ".ndjson"):
         raise InputError(f"{path}: a log must end in .jsonl, .json, .csv or .tsv")
-    for where, line in read_lines(path):
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise InputError(
-                f"{where}: expected a JSON object, got broken JSON: {error}"
-            ) from error
-        if not isinstance(row, dict):
-            raise InputError(f"{where}: expected a JSON object, got {line[:80]!r}")
-        yield where, row
+    yield from read_records(path, 'expected a JSON object such as {"query": ..., "document": ...}')
 
 
 def _name(row: Mapping[str, Any], key: str, where: str) -> str:
@@ -217,7 +207,7 @@ def _count(value: Any, where: str, key: str) -> int:
         count = int(value)
         if isinstance(value, bool) or count < 0 or count != float(value):
             raise ValueError
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError(
             f"{where}: expected a whole number from 0 up in {key!r}, got {value!r}"
         ) from None
