@@ -44,9 +44,14 @@ bench: .venv/.dev
 	$(BIN)/python benchmarks/scifact.py
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/docs.py
+	$(BIN)/python benchmarks/trec_agreement.py
+	$(BIN)/python benchmarks/significance.py
+	$(BIN)/python benchmarks/published.py
+	$(BIN)/python benchmarks/chunkers.py
+	$(BIN)/python benchmarks/compare_grid.py
 	$(BIN)/python benchmarks/report.py
 
-# The peers, in environments of their own (.peers/), beside samespace in one run: about three
+# The peers, in environments of their own (.peers/), beside samespace in one run: two to four
 # hours; `make peers-quick` takes under ten minutes and saves nothing.
 peers: .venv/.dev
 	$(BIN)/python benchmarks/peers/run.py
