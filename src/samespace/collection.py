@@ -313,6 +313,8 @@ class Collection:
         """
         results: dict[str, tuple[Retrieved, ...]] = {}
         took: dict[str, float] = {}
+        if mode != "lexical" and queries:
+            self._check()  # loading the model is no part of a query's time
         for query, text in queries.items():
             try:
                 found = self.search(

@@ -228,6 +228,7 @@ def test_queries_needed_of_known_tables() -> None:
     [
         (1.0, 0.0, {}),
         (1.0, math.nan, {}),
+        (1.0, 1e-300, {}),
         (-1.0, 0.1, {}),
         (np.array([0.1]), 0.1, {}),
         (1.0, 0.1, {"alpha": 0}),

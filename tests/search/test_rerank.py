@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from samespace import Collection, Document
@@ -23,9 +26,12 @@ class Shortest:
         return [-float(len(text)) for text in texts]
 
 
-class Broken(Shortest):
+class Returns(Shortest):
+    def __init__(self, scores: object) -> None:
+        self.scores = scores
+
     def score(self, query: str, texts: Sequence[str]) -> list[float]:
-        return [float("nan")] * len(texts)
+        return self.scores  # type: ignore[return-value]
 
 
 @pytest.fixture
@@ -69,9 +75,21 @@ def test_an_embedder_reranks_by_cosine(collection: Collection) -> None:
     assert [h.score for h in hits] == pytest.approx([h.score for h in plain], abs=1e-6)
 
 
-def test_bad_scores_and_no_reranker_are_refused(collection: Collection) -> None:
+@pytest.mark.parametrize(
+    "scores", [[float("nan")] * 4, [1.0, 2.0], None, ["1st"] * 4, [None] * 4, [[1], [2], [3], [4]]]
+)
+def test_bad_scores_are_refused(collection: Collection, scores: object) -> None:
     with pytest.raises(InputError, match="one finite score"):
-        collection.search("apples", reranker=Broken())
+        collection.search("apples", mode="dense", reranker=Returns(scores))
+
+
+def test_scores_may_be_an_array_and_become_plain_numbers(collection: Collection) -> None:
+    scores = np.array([1, 2, 3, 4], dtype=np.float32)
+    hits = collection.search("apples", mode="dense", reranker=Returns(scores))
+    assert json.dumps([hit.score for hit in hits]) == "[4.0, 3.0, 2.0, 1.0]"
+
+
+def test_no_reranker_is_refused() -> None:
     with pytest.raises(InputError, match="expected a reranker"):
         load_reranker(object())  # type: ignore[arg-type]
     assert load_reranker(Shortest()).name == "shortest"
@@ -94,3 +112,12 @@ def test_a_run_is_what_searching_gives(collection: Collection) -> None:
 def test_a_query_that_is_too_long_is_named(collection: Collection) -> None:
     with pytest.raises(TooLong, match="query 'q2': the query has 300 tokens"):
         collection.run({"q1": "apples", "q2": "word " * 300})
+
+
+def test_loading_the_model_is_no_part_of_a_query_s_time(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again = Collection.open(collection.path, model=HashEmbedder())
+    monkeypatch.setattr("samespace.collection.check_canaries", lambda *_: time.sleep(0.5))
+    run = again.run({"q1": "apples", "q2": "pears"}, mode="dense")
+    assert max(run.took_ms.values()) < 400

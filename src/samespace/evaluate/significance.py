@@ -193,8 +193,11 @@ def queries_needed(
     spread = _spread(differences)
     normal = NormalDist()
     tail = normal.inv_cdf(1 - alpha / 2)
-    pairs = ((tail + normal.inv_cdf(power)) * spread / delta) ** 2
-    return max(2, math.ceil(pairs + tail**2 / 2))
+    try:
+        pairs = ((tail + normal.inv_cdf(power)) * spread / delta) ** 2
+        return max(2, math.ceil(pairs + tail**2 / 2))
+    except OverflowError:
+        raise InputError(f"no number of queries shows a difference of {delta}") from None
 
 
 def _spread(differences: NDArray[np.float64] | float) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import reprlib
 from collections.abc import Sequence
 
 from samespace.errors import InputError
@@ -23,11 +24,15 @@ def rerank(query: str, hits: Sequence[Hit], reranker: Reranker) -> tuple[Hit, ..
     Raises:
         InputError: the reranker returned another number of scores, or one that is not finite.
     """
-    scores = reranker.score(query, [hit.chunk.input for hit in hits]) if hits else []
-    if len(scores) != len(hits) or not all(math.isfinite(score) for score in scores):
+    given = reranker.score(query, [hit.chunk.input for hit in hits]) if hits else []
+    try:
+        scores = [float(score) for score in given]
+    except (TypeError, ValueError):
+        scores = []
+    if len(scores) != len(hits) or not all(map(math.isfinite, scores)):
         raise InputError(
             f"the reranker {reranker.name!r} must return one finite score for each of "
-            f"{len(hits)} texts, got {len(scores)} scores"
+            f"{len(hits)} texts, got {reprlib.repr(given)}"
         )
     order = sorted(range(len(hits)), key=lambda i: -scores[i])
     return tuple(
