@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -119,8 +120,53 @@ def test_judged_queries_that_are_not_in_the_file_count_as_zero(place: Path, tmp_
 def test_reranker_and_filter(place: Path) -> None:
     printed = run_json(*files(place), "--mode", "lexical", "--reranker", "all-MiniLM-L6-v2")
     assert printed["metrics"]["hit@10"]["value"] > 0
-    nothing = run_json(*files(place), "--where", "year > 2000", "--metrics", "hit@10")
-    assert nothing["metrics"]["hit@10"]["value"] == 0
+    ended = run(*files(place), "--where", "id = 'keys'", "--metrics", "hit@10", "--json")
+    assert json.loads(ended.stdout)["metrics"]["hit@10"]["value"] == pytest.approx(1 / 3)
+    assert "2 of 3 judged documents are not in" in ended.stderr
+    assert "under the filter" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("where", "says"),
+    [
+        ("year > 2000", "no document that the filter accepts: year > 2000"),
+        ("id = 'wifi'", "the filter accepts no judged document: id = 'wifi'"),
+    ],
+)
+def test_a_filter_that_leaves_nothing_to_find_is_refused(
+    place: Path, where: str, says: str
+) -> None:
+    ended = run(*files(place), "--where", where)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert says in ended.stderr
+
+
+def test_an_empty_collection_is_said_to_be_empty(place: Path, tmp_path: Path) -> None:
+    shutil.copytree(place / "kb", tmp_path / "kb")
+    run("delete", str(tmp_path / "kb"), *CORPUS)
+    ended = run("eval", str(tmp_path / "kb"), *files(place)[2:])
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.endswith(f"error: {tmp_path / 'kb'} is empty\n")
+
+
+@pytest.mark.parametrize("option", ["--run-out", "--html"])
+def test_a_folder_that_is_missing_is_found_out_before_anything_is_asked(
+    place: Path, tmp_path: Path, option: str
+) -> None:
+    ended = run(*files(place), option, str(tmp_path / "none" / "run.html"))
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert f"there is no folder {tmp_path / 'none'}" in ended.stderr
+
+
+def test_a_run_that_cannot_be_written_was_printed_before(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "my keys.txt").write_text(CORPUS["keys"])
+    write(tmp_path, [("q1", str(tmp_path / "docs" / "my keys.txt"), 1)])
+    run_json("index", str(tmp_path / "docs"), "--into", str(tmp_path / "kb"))
+    ended = run(*files(tmp_path), "--run-out", str(tmp_path / "run.trec"), "--json")
+    assert ended.returncode == 1
+    assert json.loads(ended.stdout)["queries"] == 1
+    assert "a file name that ends in .json" in ended.stderr
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from click.core import ParameterSource
 from samespace.cli.options import json_option, model_option
 from samespace.cli.output import print_json
 from samespace.cli.progress import counting_bar
+from samespace.errors import InputError
 
 if TYPE_CHECKING:
     from samespace.evaluate.qrels import Qrels
@@ -98,6 +99,9 @@ def eval_command(
     from samespace.evaluate.runs import read_run, write_run
 
     _require_usage(context)
+    for path in (run_out, html):
+        if path and not Path(path).absolute().parent.is_dir():
+            raise InputError(f"cannot write {path}: there is no folder {Path(path).parent}")
     names = [part.strip() for part in metrics.split(",")] if metrics else list(DEFAULT_METRICS)
     judged = _read(queries, qrels, testset, split)
     if run_file:
@@ -107,6 +111,11 @@ def eval_command(
     else:
         report = _ask(str(kb), judged, names, missing, **searching)
     _warn_of_queries(report, run_file or queries or str(testset), missing)
+    if as_json:
+        print_json(report.to_dict())
+    else:
+        _print(report)
+    # What was measured is on the screen before a file of it can fail.
     if run_out:
         write_run(run_out, report.run, "beir" if run_out.endswith(".json") else "trec")
     if html:
@@ -114,10 +123,6 @@ def eval_command(
 
         texts = {query.id: query.text for query in judged.queries}
         write_report_html(html, report, queries=texts)
-    if as_json:
-        print_json(report.to_dict())
-    else:
-        _print(report)
 
 
 def _require_usage(context: click.Context) -> None:
@@ -178,11 +183,12 @@ def _ask(
     with samespace.open(kb, model=model) as collection:
         if judged.corpus:
             require_corpus(collection, judged.corpus, judged.qrels)
-        absent = absent_documents(collection, judged.qrels)
+        absent = absent_documents(collection, judged.qrels, where)
         if absent:
             _warn(
                 f"{len(absent):,} of {len(judged.qrels.documents()):,} judged documents are not "
-                f"in {kb} and cannot be found, such as {min(absent)!r}"
+                f"in {kb}{' under the filter' if where else ''} and cannot be found, such as "
+                f"{min(absent)!r}"
             )
         with counting_bar(len(asked), "queries", shown=sys.stderr.isatty()) as progress:
             return evaluate_collection(

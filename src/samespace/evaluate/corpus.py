@@ -12,18 +12,31 @@ from samespace.text.load import load
 from samespace.types import Document
 
 
-def absent_documents(collection: Collection, qrels: Judgements) -> set[str]:
+def absent_documents(
+    collection: Collection, qrels: Judgements, where: str | None = None
+) -> set[str]:
     """Return the ids of the judged documents that the collection does not hold.
+
+    Args:
+        collection: what is to be evaluated.
+        qrels: the judgements.
+        where: the filter of the search; what it leaves out counts as not held.
 
     Raises:
         InputError: it holds none of them: every score would be 0 and look like a finding.
     """
     judged = _judged(qrels)
-    held = {document.id for document in collection.documents()}
+    held = {document.id for document in collection.documents(where=where)}
+    if not held:
+        none = "is empty" if where is None else f"has no document that the filter accepts: {where}"
+        raise InputError(f"{collection.path} {none}")
     if judged.isdisjoint(held):
+        if where is not None:
+            absent_documents(collection, qrels)  # raises if it is not for the filter
+            raise InputError(f"the filter accepts no judged document: {where}")
         raise InputError(
             f"no judged document is in {collection.path}: its documents have ids such as "
-            f"{min(held, default='')!r}, the judgements name such as {min(judged, default='')!r}; "
+            f"{min(held)!r}, the judgements name such as {min(judged)!r}; "
             "index the corpus by the same ids (of JSON lines and tables: --id-field)"
         )
     return judged - held

@@ -113,7 +113,8 @@ def evaluate_collection(
         progress: called after each query with the number of queries done.
 
     Raises:
-        InputError: as `evaluate`; no query is judged; no judged document is in the collection.
+        InputError: as `evaluate`; no query is judged; no judged document is in the collection, or
+            none that `where` accepts.
         TooLong, FilterError, SpaceMismatch, ModelDrift: as `Collection.search`.
     """
     metrics = metrics if isinstance(metrics, str) else list(metrics)
@@ -127,7 +128,7 @@ def evaluate_collection(
             f"{next(iter(texts), '')!r}, those of the judgements such as "
             f"{next(iter(judgements), '')!r}"
         )
-    absent_documents(collection, qrels)
+    absent_documents(collection, qrels, where)
     run = collection.run(
         asked, k, mode=mode, where=where, reranker=reranker, on_long=on_long, progress=progress
     )
