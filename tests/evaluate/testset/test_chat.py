@@ -186,3 +186,11 @@ def test_control_characters_of_a_reply_do_not_reach_the_terminal(
 def test_answers_that_are_no_text_are_malformed(content: str) -> None:
     with pytest.raises(Malformed):
         parse(content, "question", str)
+
+
+def test_a_journal_that_is_none_is_refused_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "answers.jsonl").write_text('{"request": "a"}\n')
+    with pytest.raises(InputError, match=r"answers\.jsonl:1: expected an answer of a model"):
+        Journal(tmp_path / "answers.jsonl")
+    with pytest.raises(InputError, match="cannot write"):
+        Journal(tmp_path / "none" / "answers.jsonl")

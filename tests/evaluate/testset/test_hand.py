@@ -147,6 +147,19 @@ def test_documents_graded_0_do_not_forbid_a_split(collection: Collection, tmp_pa
     assert made.made["splits"] == {"tune": 1, "test": 1, "disjoint_by": "relevant documents"}
 
 
+def test_documents_that_are_gone_do_not_tie_questions_together(tmp_path: Path) -> None:
+    with Collection.create(tmp_path / "kb", HashEmbedder()) as made:
+        made.add([Document(id, text) for id, text in TEXTS.items()])
+        asked = ["rotated signing keys", "backups are kept", "lunch at noon", "auditors read"]
+        first = by_hand(made, tmp_path / "set", Script([2, "next"] * 4), queries=asked)
+        assert first is not None
+        gone = [next(iter(judged)) for judged in first.qrels.judgements.values()]
+        made.delete(gone)
+        again = by_hand(made, tmp_path / "set", Script([]), queries=asked)
+        assert again is not None
+    assert again.made["splits"] == first.made["splits"]
+
+
 def test_what_was_tuned_on_never_comes_to_the_test(collection: Collection, tmp_path: Path) -> None:
     words = ("rotated", "operators", "thirty", "restoring", "auditors", "noon")
     wanted = dict(zip(words, TEXTS, strict=True))

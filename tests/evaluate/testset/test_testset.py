@@ -46,6 +46,8 @@ def test_splits(folder: Path) -> None:
     assert both.for_tuning() == both.split("tune")
     with pytest.raises(InputError, match='"tune" and "test"'):
         both.split("train")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="no question of the test split; it has: tune 2"):
+        both.split("tune").split("test")
 
 
 def test_the_test_split_is_refused_for_tuning(folder: Path) -> None:
@@ -88,6 +90,8 @@ def test_files_of_others_are_not_written_over(tmp_path: Path) -> None:
     assert (tmp_path / "queries.jsonl").read_text() == "mine"
     with pytest.raises(InputError, match="is a file"):
         claim(tmp_path / "queries.jsonl", "hand", {})
+    with pytest.raises(InputError, match="cannot make the folder"):
+        claim(tmp_path / "queries.jsonl" / "set", "hand", {})
 
 
 def test_what_is_no_test_set(tmp_path: Path, folder: Path) -> None:
@@ -98,4 +102,18 @@ def test_what_is_no_test_set(tmp_path: Path, folder: Path) -> None:
         read_testset(folder)
     (folder / "testset.json").write_text("{")
     with pytest.raises(InputError, match="broken JSON"):
+        read_testset(folder)
+    (folder / "testset.json").write_text('{"parameters": []}')
+    with pytest.raises(InputError, match="JSON object with parameters"):
+        read_testset(folder)
+
+
+@pytest.mark.parametrize("name", ["queries.jsonl", "qrels.tsv"])
+def test_half_a_question_is_not_left_out_in_silence(folder: Path, name: str) -> None:
+    lines = (folder / name).read_text().splitlines(keepends=True)
+    (folder / name).write_text("".join(lines[:-1]))
+    with pytest.raises(InputError, match=r"1 questions stand in one .* only, such as 'q3'"):
+        read_testset(folder)
+    (folder / name).unlink()
+    with pytest.raises(InputError, match=f"cannot read .*{name}"):
         read_testset(folder)

@@ -49,7 +49,11 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
         self._lines = Lines(path)
-        self._answers = {entry["request"]: entry for entry in self._lines.read}
+        self._answers = {}
+        for number, entry in enumerate(self._lines.read, 1):
+            if not {"request", "content", *TOKENS} <= set(entry):
+                raise InputError(f"{path}:{number}: expected an answer of a model, got {entry}")
+            self._answers[entry["request"]] = entry
 
     def get(self, request: str) -> dict[str, Any] | None:
         """Return what was answered to a request before, or None."""

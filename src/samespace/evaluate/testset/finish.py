@@ -140,7 +140,8 @@ def _sides(
     judged = [list(question.grades) for question in questions]
     answering = [[id for id, grade in q.grades.items() if grade > 0] for q in questions]
     share, seed = parameters["tune_share"], parameters["seed"]
-    same = {id: _digest(collection.document(id)) for ids in judged for id in ids}
+    documents = (collection.document(id) for ids in judged for id in ids)
+    same = {document.id: _digest(document) for document in documents if document is not None}
     try:
         return choose_sides(group(judged, same), share, seed, tuned), "judged documents"
     except InputError:
@@ -158,9 +159,9 @@ def _tuned(place: Path, questions: Sequence[Question]) -> frozenset[int]:
     return frozenset(at for at, question in enumerate(questions) if question.text in before)
 
 
-def _digest(document: Document | None) -> str:
+def _digest(document: Document) -> str:
     """Return what documents of the same text have in common."""
-    text = "" if document is None else " ".join(document.text.casefold().split())
+    text = " ".join(document.text.casefold().split())
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 

@@ -34,7 +34,10 @@ class Lines:
                 raise InputError(f"{path}:{number}: expected a JSON object, got {line[:80]!r}")
             self.read.append(record)
             whole += len(line)
-        self._file = path.open("ab")
+        try:
+            self._file = path.open("ab")
+        except OSError as error:
+            raise InputError(f"cannot write {path}: {error.strerror}") from error
         self._file.truncate(whole)
 
     def append(self, record: Mapping[str, Any]) -> None:

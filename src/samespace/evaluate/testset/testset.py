@@ -17,12 +17,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from samespace.errors import InputError
+from samespace.evaluate.files import write_lines
 from samespace.evaluate.qrels import Qrels, read_qrels, write_qrels
 from samespace.evaluate.queries import Query, read_queries, write_queries
 
@@ -65,9 +67,11 @@ class TestSet:
         """
         if name not in SPLITS:
             raise InputError(f'the splits of a test set are "tune" and "test", got {name!r}')
+        sides = Counter(query.metadata.get("split", "neither") for query in self.queries)
+        there = ", ".join(f"{side} {count}" for side, count in sides.items())
         return self._only(
             [query for query in self.queries if query.metadata.get("split") == name],
-            f"the test set has no question of the {name} split",
+            f"the test set has no question of the {name} split; it has: {there}",
         )
 
     def for_tuning(self) -> TestSet:
@@ -112,7 +116,8 @@ def read_testset(folder: str | os.PathLike[str]) -> TestSet:
     """Read a test set from its folder.
 
     Raises:
-        InputError: a file is missing or is not what it should be.
+        InputError: a file is missing or is not what it should be, or a question has no
+            judgement, or a judgement no question.
     """
     place = Path(folder)
     made = _read_made(place / MADE)
@@ -124,13 +129,14 @@ def read_testset(folder: str | os.PathLike[str]) -> TestSet:
     corpus = _file(place / CORPUS)
     if made.get("corpus") and corpus is None:
         raise InputError(f"{place}: the test set was made with {CORPUS}, which is missing")
-    return TestSet(
-        read_queries(place / QUERIES),
-        read_qrels(place / QRELS),
-        made,
-        corpus,
-        _file(place / EVIDENCE),
-    )
+    queries, qrels = read_queries(place / QUERIES), read_qrels(place / QRELS)
+    lost = sorted(set(qrels.judgements).symmetric_difference(query.id for query in queries))
+    if lost:
+        raise InputError(
+            f"{place}: {len(lost)} questions stand in one of {QUERIES} and {QRELS} only, such as "
+            f"{lost[0]!r}; a question and its judgements come and go together"
+        )
+    return TestSet(queries, qrels, made, corpus, _file(place / EVIDENCE))
 
 
 def write_testset(folder: str | os.PathLike[str], testset: TestSet) -> TestSet:
@@ -158,7 +164,7 @@ def claim(folder: str | os.PathLike[str], way: str, parameters: Mapping[str, Any
     taken up again adds to its own set.
 
     Raises:
-        InputError: the folder holds something else.
+        InputError: the folder holds something else, or cannot be written to.
     """
     place = Path(folder)
     if place.exists() and not place.is_dir():
@@ -178,7 +184,10 @@ def claim(folder: str | os.PathLike[str], way: str, parameters: Mapping[str, Any
             f"{json.dumps(there.get('parameters'))}, not {json.dumps(dict(parameters))}); give "
             "another folder, or delete that one"
         )
-    place.mkdir(parents=True, exist_ok=True)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {place}: {error.strerror}") from error
     if finished is None:
         _write_made(place / BEGUN, {"way": way, "parameters": dict(parameters)})
     return place
@@ -197,8 +206,7 @@ def _identity(made: Mapping[str, Any], finished: Mapping[str, Any] | None) -> tu
 
 
 def _write_made(path: Path, made: Mapping[str, Any]) -> None:
-    text = json.dumps(made, ensure_ascii=False, indent=2)
-    path.write_text(text + "\n", encoding="utf-8")
+    write_lines(path, [json.dumps(made, ensure_ascii=False, indent=2)])
 
 
 def _read_made(path: Path) -> dict[str, Any] | None:
@@ -207,8 +215,8 @@ def _read_made(path: Path) -> dict[str, Any] | None:
         return None
     try:
         made = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: expected a JSON object, got broken JSON: {error}") from error
-    if not isinstance(made, dict):
-        raise InputError(f"{path}: expected a JSON object, got {type(made).__name__}")
+    if not isinstance(made, dict) or not isinstance(made.get("parameters", {}), dict):
+        raise InputError(f"{path}: expected a JSON object with parameters, got something else")
     return made
