@@ -239,7 +239,8 @@ def test_by_hand_killed_and_taken_up_again(kb: Path, tmp_path: Path) -> None:
     assert sorted(made.qrels.judgements["q00002"].values()) == [0, 0, 1]
 
 
-def test_control_c_leaves_everything_saved(kb: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("key", [b"\x03", b"\x04"], ids=["control-c", "control-d"])
+def test_control_c_leaves_everything_saved(kb: Path, tmp_path: Path, key: bytes) -> None:
     with session(kb, tmp_path / "set") as screen:
         assert screen.wait("Question (empty to end)"), screen.text
         screen.type("bronze")
@@ -247,7 +248,7 @@ def test_control_c_leaves_everything_saved(kb: Path, tmp_path: Path) -> None:
         screen.press("2")
         assert screen.wait(HELP, 2), screen.text
         time.sleep(0.5)
-        os.write(screen._terminal, b"\x03")
+        os.write(screen._terminal, key)
         assert screen.wait("interrupted; the same command goes on from"), screen.text
         assert screen.process.wait(20) == 130
     steps = [json.loads(line) for line in (tmp_path / "set/judgements.jsonl").open()]

@@ -23,7 +23,6 @@ KEYS: dict[str, Answer] = {
 }
 HELP = "0 not relevant  1 relevant  2 answers it  s skip  u undo  n next question  q quit"
 SHOWN = 1_200
-_INTERRUPTED = ("\x03", "\x04")
 
 
 class Terminal:
@@ -49,9 +48,10 @@ class Terminal:
         click.echo(textwrap.indent(shown, "  "), err=True)
         click.echo(HELP, err=True)
         while True:
-            key = click.getchar().lower()
-            if key in _INTERRUPTED:
-                raise KeyboardInterrupt
+            try:
+                key = click.getchar().lower()
+            except EOFError:  # Ctrl-D
+                raise KeyboardInterrupt from None
             if key in KEYS:
                 click.echo(f"> {key}", err=True)
                 return KEYS[key]
