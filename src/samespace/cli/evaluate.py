@@ -190,8 +190,9 @@ def _ask(
                 f"in {kb}{' under the filter' if where else ''} and cannot be found, such as "
                 f"{min(absent)!r}"
             )
+        change = collection.info()["change"]
         with counting_bar(len(asked), "queries", shown=sys.stderr.isatty()) as progress:
-            return evaluate_collection(
+            report = evaluate_collection(
                 collection,
                 judged.queries,
                 judged.qrels,
@@ -203,6 +204,9 @@ def _ask(
                 on_long=on_long,  # type: ignore[arg-type]
                 progress=progress,
             )
+        if collection.info()["change"] != change:
+            _warn(f"{kb} was changed meanwhile: later queries searched other documents")
+        return report
 
 
 def _warn_of_queries(report: Report, source: str, missing: str) -> None:
