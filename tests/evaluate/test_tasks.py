@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -181,6 +182,13 @@ def test_reranking_scores_the_order_as_evaluate_does() -> None:
     assert found.mrr == found.map == 0.75
     run, qrels = {"0": {"x": 0.3, "y": 0.7}}, {"0": {"x": 1}}
     assert evaluate(run, qrels, ("mrr",)).mean("mrr") == 0.5
+
+
+@pytest.mark.parametrize("label", [0.5, math.nan])
+def test_a_label_between_grades_is_refused(label: float) -> None:
+    queries = embed(["the cat sleeps"], "query")
+    with pytest.raises(InputError, match="query 0: labels must be whole numbers"):
+        reranking(queries, [embed(["cat", "dog"])], [[label, 1]])  # type: ignore[list-item]
 
 
 def test_a_query_without_a_relevant_candidate_is_scored_as_trec_eval_scores_it() -> None:

@@ -78,9 +78,19 @@ def test_another_set_is_not_written_over(folder: Path) -> None:
 
 def test_an_unfinished_set_may_still_choose_its_sides(tmp_path: Path) -> None:
     claim(tmp_path / "set", "hand", {"seed": 0, "tune_share": 0.5})
+    (tmp_path / "set" / "judgements.jsonl").write_text("{}\n")
     claim(tmp_path / "set", "hand", {"seed": 0, "tune_share": 0.0})
     with pytest.raises(InputError, match="holds another test set"):
         claim(tmp_path / "set", "hand", {"seed": 1, "tune_share": 0.0})
+
+
+def test_a_place_where_nothing_came_to_be_is_free(tmp_path: Path) -> None:
+    claim(tmp_path / "set", "llm", {"model": "mistyped"})
+    (tmp_path / "set" / "answers.jsonl").write_text("")
+    claim(tmp_path / "set", "llm", {"model": "right"})
+    (tmp_path / "set" / "answers.jsonl").write_text("{}\n")
+    with pytest.raises(InputError, match="holds another test set"):
+        claim(tmp_path / "set", "llm", {"model": "mistyped"})
 
 
 def test_files_of_others_are_not_written_over(tmp_path: Path) -> None:

@@ -63,6 +63,8 @@ def reranking(
     for i, (query, texts, grades) in enumerate(zip(queries.array, candidates, labels, strict=True)):
         queries.space.require(texts.space, f"reranking the candidates of query {i}")
         require_lengths(candidates=texts, labels=grades)
+        if not all(float(grade).is_integer() for grade in grades):
+            raise InputError(f"query {i}: labels must be whole numbers, got {list(grades)}")
         scores = similarity(query, texts.array, queries.space.metric)
         run[str(i)] = {str(j): float(score) for j, score in enumerate(np.asarray(scores))}
         qrels[str(i)] = {str(j): int(grade) for j, grade in enumerate(grades)}

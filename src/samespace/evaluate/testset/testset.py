@@ -161,7 +161,8 @@ def claim(folder: str | os.PathLike[str], way: str, parameters: Mapping[str, Any
     """Make the folder the place of a test set, and return it.
 
     A set made in the same way with the same parameters is written anew: a session that is
-    taken up again adds to its own set.
+    taken up again adds to its own set. A place where nothing came to be (the name of the model
+    was mistyped) is free.
 
     Raises:
         InputError: the folder holds something else, or cannot be written to.
@@ -178,7 +179,9 @@ def claim(folder: str | os.PathLike[str], way: str, parameters: Mapping[str, Any
                 f"{place} holds a {files[0]} but no {MADE}, so it is not to be written over; "
                 "give another folder"
             )
-    elif _identity(there, finished) != _identity({"way": way, "parameters": parameters}, finished):
+    elif not _is_bare(place) and _identity(there, finished) != _identity(
+        {"way": way, "parameters": parameters}, finished
+    ):
         raise InputError(
             f"{place} holds another test set (from {there.get('way')}, parameters "
             f"{json.dumps(there.get('parameters'))}, not {json.dumps(dict(parameters))}); give "
@@ -195,6 +198,11 @@ def claim(folder: str | os.PathLike[str], way: str, parameters: Mapping[str, Any
 
 def _file(path: Path) -> Path | None:
     return path if path.is_file() else None
+
+
+def _is_bare(place: Path) -> bool:
+    """Say whether a set was begun there and nothing more."""
+    return all(path.name == BEGUN or not path.stat().st_size for path in place.iterdir())
 
 
 def _identity(made: Mapping[str, Any], finished: Mapping[str, Any] | None) -> tuple[Any, ...]:
