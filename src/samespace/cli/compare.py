@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from samespace.cli.options import Command, json_option, load_options
+from samespace.cli.options import (
+    Command,
+    html_option,
+    json_option,
+    load_options,
+    pop_load_options,
+)
 from samespace.cli.output import print_json
 
 if TYPE_CHECKING:
@@ -21,8 +27,12 @@ def _axis(
     """Make an option that takes values between commas, each of a kind of click's."""
 
     def split(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
-        parts = [part.strip() for part in (value or "").split(",")]
-        return tuple(kind.convert(part, parameter, context) for part in parts if part)
+        if value is None:
+            return ()
+        parts = [part.strip() for part in value.split(",") if part.strip()]
+        if not parts:
+            raise click.BadParameter("give at least one value, or leave the option out")
+        return tuple(kind.convert(part, parameter, context) for part in parts)
 
     return click.option(f"--{name}", callback=split, metavar=metavar, help=text)
 
@@ -71,7 +81,7 @@ def _axis(
     default="error",
     help="What happens to a query longer than a model's window.",
 )
-@click.option("--html", metavar="FILE", help="Write a page with plots.")
+@html_option
 @load_options
 @json_option
 def compare(
@@ -86,13 +96,6 @@ def compare(
     baseline: str | None,
     on_long: Any,
     html: str | None,
-    id_field: str,
-    title_field: str,
-    text_field: str,
-    format_: str | None,
-    max_bytes: int | None,
-    hidden: bool,
-    no_gitignore: bool,
     as_json: bool,
     **axes: Any,
 ) -> None:
@@ -105,18 +108,8 @@ def compare(
     from samespace.evaluate.compare import Grid
     from samespace.evaluate.compare import compare as measure
     from samespace.evaluate.metrics import DEFAULT_METRICS
-    from samespace.text.load import LoadOptions
 
-    settings: dict[str, Any] = {} if max_bytes is None else {"max_bytes": max_bytes}
-    options = LoadOptions(
-        id_field=id_field,
-        title_field=title_field,
-        text_field=text_field,
-        format=format_,
-        hidden=hidden,
-        gitignore=not no_gitignore,
-        **settings,
-    )
+    options = pop_load_options(axes)
     given = {name: value for name, value in axes.items() if value}
     try:
         result = measure(
@@ -211,5 +204,5 @@ def _print_notes(result: Comparison) -> None:
     failed = max(row.cost.failed for row in result.rows)
     if failed:
         click.echo(f"{failed:,} documents could not be taken in (`index` says why)", err=True)
-    if result.warning:
-        click.echo(f"warning: {result.warning}", err=True)
+    for warning in result.warnings:
+        click.echo(f"warning: {warning}", err=True)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from samespace.text.load import LoadOptions
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -23,6 +27,18 @@ wait_option = click.option(
     default=0.0,
     metavar="SECONDS",
     help="How long to wait for another writer (default: not at all).",
+)
+
+
+def _in_a_folder(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
+    """Refuse a file in a folder that is not there, before hours of work and not after them."""
+    if value and not Path(value).absolute().parent.is_dir():
+        raise click.BadParameter(f"there is no folder {Path(value).parent}")
+    return value
+
+
+html_option = click.option(
+    "--html", metavar="FILE", callback=_in_a_folder, help="Write a page with plots."
 )
 
 
@@ -73,3 +89,15 @@ def load_options(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+def pop_load_options(options: dict[str, Any]) -> LoadOptions:
+    """Take what `load_options` added out of a command's options, as `LoadOptions`."""
+    from samespace.text.load import LoadOptions
+
+    taken = {name: options.pop(name) for name in ("id_field", "title_field", "text_field")}
+    taken |= {"hidden": options.pop("hidden"), "gitignore": not options.pop("no_gitignore")}
+    max_bytes = options.pop("max_bytes")
+    if max_bytes is not None:
+        taken["max_bytes"] = max_bytes
+    return LoadOptions(format=options.pop("format_"), **taken)

@@ -13,6 +13,7 @@ from samespace.cli.options import (
     json_option,
     load_options,
     model_option,
+    pop_load_options,
     recipe_options,
     wait_option,
 )
@@ -64,28 +65,11 @@ def _run(
     model: str | None,
     wait: float,
     as_json: bool,
-    id_field: str,
-    title_field: str,
-    text_field: str,
-    format_: str | None,
-    max_bytes: int | None,
-    hidden: bool,
-    no_gitignore: bool,
     **recipe: Any,
 ) -> None:
-    from samespace.text.load import LoadOptions, total_bytes
+    from samespace.text.load import total_bytes
 
-    fields: dict[str, Any] = {
-        "id_field": id_field,
-        "title_field": title_field,
-        "text_field": text_field,
-        "format": format_,
-        "hidden": hidden,
-        "gitignore": not no_gitignore,
-    }
-    if max_bytes is not None:
-        fields["max_bytes"] = max_bytes
-    options = LoadOptions(**fields)
+    options = pop_load_options(recipe)
     size = total_bytes(paths, options)
     with open_or_create(into, model, recipe) as collection:
         try:

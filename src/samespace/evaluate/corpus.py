@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from samespace.collection import Collection
@@ -56,15 +57,8 @@ def require_corpus(collection: Collection, corpus: Path, qrels: Judgements) -> N
     Raises:
         InputError: a judged document is not there, or not with the text of the corpus.
     """
-    judged = _judged(qrels)
     held = {document.id: document.content_hash for document in collection.documents()}
-    other = [
-        item.id
-        for item in load(corpus)
-        if isinstance(item, Document)
-        and item.id in judged
-        and held.get(item.id) != item.content_hash
-    ]
+    other = other_documents(held, corpus, qrels)
     if other:
         raise InputError(
             f"the questions of this test set stand in the text that they were made from, so it "
@@ -74,6 +68,24 @@ def require_corpus(collection: Collection, corpus: Path, qrels: Judgements) -> N
             f"  samespace sync {corpus} --into {corpus.parent / 'kb'}\n"
             f"  samespace eval {corpus.parent / 'kb'} --testset {corpus.parent}"
         )
+
+
+def other_documents(held: Mapping[str, str], corpus: Path, qrels: Judgements) -> list[str]:
+    """Return the ids of the judged documents of a corpus that are not held with its content.
+
+    Args:
+        held: {document id: digest of its content}.
+        corpus: the corpus of a test set.
+        qrels: its judgements.
+    """
+    judged = _judged(qrels)
+    return [
+        item.id
+        for item in load(corpus)
+        if isinstance(item, Document)
+        and item.id in judged
+        and held.get(item.id) != item.content_hash
+    ]
 
 
 def _judged(qrels: Judgements) -> set[str]:

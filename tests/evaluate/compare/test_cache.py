@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from samespace.errors import ModelDrift, TooLong
-from samespace.evaluate.compare.cache import EmbeddingCache
+from samespace.errors import CollectionLocked, ModelDrift, TooLong, WriteFailed
+from samespace.evaluate.compare.cache import EmbeddingCache, input_key
 from samespace.evaluate.compare.cached import CachedEmbedder, SharedClock
 from samespace.models import Embedder, HashEmbedder
 from samespace.space import record_canaries
@@ -44,6 +44,28 @@ def test_each_text_once_for_each_role(cache: EmbeddingCache) -> None:
     cached.embed(["one"], "query")
     assert set(model.beyond_canaries.values()) == {1}
     assert (cached.ledger.computed, cached.ledger.reused) == (4, 3)
+
+
+def test_a_lock_or_a_full_disk_costs_nothing(tmp_path: Path) -> None:
+    """Another program's lock is no damage: what is kept stays."""
+    path = tmp_path / "file"
+    cache = EmbeddingCache(path)
+    CachedEmbedder(HashEmbedder(), cache).embed(["a", "b"], "document")
+    cache.close()
+    other = sqlite3.connect(path)
+    other.execute("PRAGMA locking_mode = EXCLUSIVE")
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(CollectionLocked):
+        EmbeddingCache(path)
+    other.close()
+    cache = EmbeddingCache(path)
+    pages = cache._connection.execute("PRAGMA page_count").fetchone()[0]
+    cache._connection.execute(f"PRAGMA max_page_count = {pages}")
+    cached = CachedEmbedder(HashEmbedder(), cache)
+    with pytest.raises(WriteFailed, match="full"):
+        cached.embed([f"text {i}" for i in range(100)], "document")
+    assert cache.get(cached.space.id, "document", [input_key("a")])
+    cache.close()
 
 
 def test_spaces_are_kept_apart(cache: EmbeddingCache) -> None:

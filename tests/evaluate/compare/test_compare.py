@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -17,7 +18,7 @@ import numpy as np
 import pytest
 
 from samespace import Collection
-from samespace.errors import CollectionLocked, InputError
+from samespace.errors import CollectionDamaged, CollectionLocked, InputError
 from samespace.evaluate.compare import Grid, compare
 from samespace.evaluate.compare.cache import input_key
 from samespace.evaluate.compare.work import Work
@@ -153,8 +154,80 @@ def test_another_test_set_corpus_or_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "full/thesis.txt").write_text("mine")
     with pytest.raises(InputError, match="holds no comparison"):
         compare(DOCUMENTS, TESTSET, tmp_path / "full", grid)
-    with Work(tmp_path / "work"), pytest.raises(CollectionLocked):
+    with Work(tmp_path / "work", {}), pytest.raises(CollectionLocked):
         compare(DOCUMENTS, TESTSET, tmp_path / "work", grid)
+
+
+def test_a_call_that_failed_leaves_the_folder_usable(tmp_path: Path) -> None:
+    grid, work = Grid([HashEmbedder(64)]), tmp_path / "work"
+    with pytest.raises(InputError, match="does not exist"):
+        compare(tmp_path / "nothing.jsonl", TESTSET, work, grid)
+    assert compare(DOCUMENTS, TESTSET, work, grid).rows
+
+
+def test_a_folder_of_which_nobody_knows_what_it_is_about_is_refused(tmp_path: Path) -> None:
+    grid, work = Grid([HashEmbedder(64)]), tmp_path / "work"
+    compare(DOCUMENTS, TESTSET, work, grid)
+    record = work / "comparison.json"
+    for damaged in (record.read_text()[:30], "{}", "[]"):
+        record.write_text(damaged)
+        with pytest.raises(InputError, match=r"is damaged|another version"):
+            compare(DOCUMENTS[:20], TESTSET, work, grid)
+
+
+@pytest.mark.parametrize("lost", ["collections", "indexes", "both"])
+def test_what_is_lost_is_built_anew_and_takes_as_long(tmp_path: Path, lost: str) -> None:
+    grid, work = Grid([Slow(64)], modes=("dense",)), tmp_path / "work"
+    took = compare(DOCUMENTS, TESTSET, work, grid).rows[0].cost.build_seconds
+    if lost != "indexes":
+        shutil.rmtree(next((work / "collections").iterdir()))
+    if lost != "collections":
+        next((work / "indexes").iterdir()).unlink()
+    again = compare(DOCUMENTS, TESTSET, work, grid)
+    assert again.computed == 0
+    assert 0.5 * took < again.rows[0].cost.build_seconds < 1.5 * took
+
+
+def test_a_damaged_collection_is_named(tmp_path: Path) -> None:
+    grid, work = Grid([HashEmbedder(64)]), tmp_path / "work"
+    compare(DOCUMENTS, TESTSET, work, grid)
+    next(work.glob("collections/*/vectors/*/*/*.f32")).unlink()
+    next((work / "runs").iterdir()).write_text("{")
+    with pytest.raises(CollectionDamaged, match=r"delete its folder in .*the same command"):
+        compare(DOCUMENTS, TESTSET, work, grid)
+
+
+def test_uncut_metrics_and_times_are_of_one_depth(tmp_path: Path) -> None:
+    documents = corpus(160)
+    asked, grid = questions(documents, 6), Grid([HashEmbedder(64)], modes=("dense",))
+    fresh = compare(documents, asked, tmp_path / "fresh", grid, metric="map")
+    compare(documents, asked, tmp_path / "work", grid, metric="recall@150")
+    again = compare(documents, asked, tmp_path / "work", grid, metric="map")
+    assert again.depth == max(map(len, again.rows[0].report.run.results.values())) == 100
+    assert again.rows[0].report.intervals == fresh.rows[0].report.intervals
+
+
+def test_what_cannot_be_asked_or_found_is_said(tmp_path: Path) -> None:
+    asked = dataclasses.replace(TESTSET, queries=TESTSET.queries[1:])
+    judged = TESTSET.qrels.documents()
+    gone = next(document.id for document in DOCUMENTS if document.id in judged)
+    held = [document for document in DOCUMENTS if document.id != gone]
+    result = compare(held, asked, tmp_path / "work", Grid([HashEmbedder(64)]))
+    unasked, absent = result.warnings
+    assert "1 of 12 judged queries have no text and score 0 in every row, such as 'q0'" in unasked
+    assert f"1 of {len(judged)} judged documents are not in the corpus" in absent
+    assert repr(gone) in absent
+
+
+def test_the_text_that_questions_were_made_from_is_refused(tmp_path: Path) -> None:
+    own = tmp_path / "corpus.jsonl"
+    records = [{"_id": d.id, "title": "", "text": d.text} for d in DOCUMENTS]
+    own.write_text("".join(json.dumps(record) + "\n" for record in records))
+    made, grid = dataclasses.replace(TESTSET, corpus=own), Grid([HashEmbedder(64)])
+    with pytest.raises(InputError, match=r"has a corpus of its own.*leave the corpus out"):
+        compare(DOCUMENTS, made, tmp_path / "work", grid)
+    assert compare(None, made, tmp_path / "work", grid).warnings == ()
+    assert compare(own, made, tmp_path / "work", grid).rows
 
 
 def test_what_is_wrong_is_said_before_anything_is_built(tmp_path: Path) -> None:
@@ -163,6 +236,8 @@ def test_what_is_wrong_is_said_before_anything_is_built(tmp_path: Path) -> None:
         compare(DOCUMENTS, TESTSET, work, grid, baseline="samespace-hash d64 t256 hybird")
     with pytest.raises(InputError, match=r"no configuration of the grid is possible: .*d65"):
         compare(DOCUMENTS, TESTSET, work, Grid([HashEmbedder(64)], dimensions=(65,)))
+    with pytest.raises(InputError, match="dimensions must be a sequence"):
+        Grid(dimensions=128)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="unknown metric"):
         compare(DOCUMENTS, TESTSET, work, grid, metric="ndcg")
     with pytest.raises(InputError, match="has no corpus of its own"):
@@ -202,11 +277,11 @@ def test_choosing_uses_the_tune_split(tmp_path: Path) -> None:
     tuned = compare(DOCUMENTS, both, tmp_path / "work", grid)
     assert tuned.split == "tune"
     assert set(tuned.queries) == {f"q{i}" for i in range(1, 12, 2)}
-    assert tuned.warning == ""
+    assert tuned.warnings == ()
     tested = compare(DOCUMENTS, both, tmp_path / "work", grid, split="test")
     assert set(tested.queries) == {f"q{i}" for i in range(0, 12, 2)}
-    assert "must not be called tested" in tested.warning
-    assert tested.to_dict()["warning"] == tested.warning
+    assert "must not be called tested" in tested.warnings[0]
+    assert tested.to_dict()["warnings"] == list(tested.warnings)
     only = both.split("test")
     with pytest.raises(InputError, match="of the test split"):
         compare(DOCUMENTS, only, tmp_path / "other", grid)

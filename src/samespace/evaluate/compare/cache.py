@@ -12,13 +12,14 @@ import sqlite3
 import struct
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from samespace.errors import CollectionDamaged
 from samespace.space import FloatArray
+from samespace.store.faults import fault, guarded
 from samespace.types import Role
 
 ON_DISK = np.dtype("<f4")
@@ -50,7 +51,12 @@ class EmbeddingCache:
     """A SQLite file of embeddings by Space id, role and input; safe to use from several threads.
 
     Each entry has a checksum: a damaged one is as if it were not there. So is the whole file
-    where SQLite cannot read it; it is made anew, because nothing is lost but time.
+    where it is damaged; it is made anew, because nothing is lost but time. A disk that is full,
+    or a lock that another program holds, damages nothing.
+
+    Raises:
+        WriteFailed: the disk refused.
+        CollectionLocked: another program holds the file too long.
     """
 
     def __init__(self, path: Path) -> None:
@@ -70,8 +76,10 @@ class EmbeddingCache:
                         f"WHERE space = ? AND role = ? AND input IN ({', '.join('?' * len(page))})",
                         (space, role, *page),
                     ).fetchall()
-                except sqlite3.DatabaseError:
-                    self._start_again()
+                except sqlite3.Error as error:
+                    self._require_damage(error)
+                    self._connection.close()
+                    self._connection = self._anew()
                     return {}
                 for key, vector, seconds, cut, checksum in rows:
                     if _checksum(space, role, key, vector, seconds, cut) == checksum:
@@ -82,7 +90,7 @@ class EmbeddingCache:
     def put(self, space: str, role: Role, entries: Mapping[bytes, Entry]) -> None:
         """Keep these, in one transaction."""
         rows = list(_rows(space, role, entries))
-        with self._lock, self._connection:
+        with self._lock, guarded(self._path, "writing"), self._connection:
             self._connection.executemany(
                 "INSERT OR REPLACE INTO embeddings VALUES (?, ?, ?, ?, ?, ?, ?)", rows
             )
@@ -95,9 +103,21 @@ class EmbeddingCache:
     def _open(self) -> sqlite3.Connection:
         try:
             return self._connect()
-        except sqlite3.DatabaseError:
-            self._remove()
+        except sqlite3.Error as error:
+            self._require_damage(error)
+            return self._anew()
+
+    def _anew(self) -> sqlite3.Connection:
+        with guarded(self._path, "making it anew"):
+            for ending in ("", "-wal", "-shm"):
+                self._path.with_name(self._path.name + ending).unlink(missing_ok=True)
             return self._connect()
+
+    def _require_damage(self, error: sqlite3.Error) -> None:
+        """Raise what SQLite said, in our words, unless it is that the file is damaged."""
+        seen = fault(error, self._path, "reading")
+        if not isinstance(seen, CollectionDamaged):
+            raise seen from error
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, check_same_thread=False)
@@ -107,20 +127,10 @@ class EmbeddingCache:
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute(_SCHEMA)
             connection.execute("SELECT space, cut, checksum FROM embeddings LIMIT 1").fetchone()
-        except sqlite3.DatabaseError:
+        except sqlite3.Error:
             connection.close()
             raise
         return connection
-
-    def _start_again(self) -> None:
-        self._connection.close()
-        self._remove()
-        self._connection = self._connect()
-
-    def _remove(self) -> None:
-        for ending in ("", "-wal", "-shm"):
-            with suppress(FileNotFoundError):
-                self._path.with_name(self._path.name + ending).unlink()
 
 
 def _rows(space: str, role: Role, entries: Mapping[bytes, Entry]) -> Iterable[tuple[object, ...]]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from samespace.errors import InputError
+from samespace.errors import CollectionDamaged, InputError
 from samespace.evaluate.compare.grid import (
     NO_RERANKER,
     Configuration,
@@ -19,6 +19,7 @@ from samespace.evaluate.compare.grid import (
 from samespace.evaluate.compare.result import Comparison, Row, rank
 from samespace.evaluate.compare.runner import CANNOT, Progress, Runner, Step
 from samespace.evaluate.compare.work import Work, key
+from samespace.evaluate.corpus import other_documents
 from samespace.evaluate.metrics import DEFAULT_METRICS, depth, evaluate
 from samespace.evaluate.qrels import Qrels
 from samespace.evaluate.report import report
@@ -78,6 +79,8 @@ def compare(
             model; no configuration is possible.
         ModelNotFound: a model that is nowhere.
         CollectionLocked: another comparison is running in the folder.
+        CollectionDamaged: a collection in it; says what to delete.
+        WriteFailed: the disk refused; what was finished is kept.
     """
     names = list(dict.fromkeys([metric, *metrics]))
     k = max(KEPT, depth(names))
@@ -92,18 +95,29 @@ def compare(
     rerankers = _rerankers(grid)
     configurations, skipped = expand(grid, models, list(rerankers))
     baseline = _baseline(baseline, configurations, skipped)
+    held = _hashes(inputs, options)
+    judged = qrels.documents()
+    if judged.isdisjoint(held):
+        raise InputError(
+            f"no judged document is in the corpus: its documents have ids such as "
+            f"{next(iter(held), None)!r}, the judgements name such as {min(judged)!r}"
+        )
+    if testset.corpus is not None and (other := other_documents(held, testset.corpus, qrels)):
+        raise InputError(
+            "the questions of this test set stand in the text that they were made from, so it has "
+            f"a corpus of its own, without them. In the corpus given {len(other)} of the judged "
+            f"documents differ from it, such as {other[0]!r}; leave the corpus out"
+        )
+    facts = {
+        "testset": {"its digest": _testset_digest(testset)},
+        "corpus": {"its digest": key(sorted(held.items()))},
+        "model": {name: model.space.id for name, model in models.items()},
+    }
     rows: list[Row] = []
     with (
-        Work(Path(into)) as work,
+        Work(Path(into), facts) as work,
         Runner(work, models, rerankers, inputs, options, queries, k, on_long) as runner,
     ):
-        work.require(
-            {
-                "testset": {"its digest": _testset_digest(testset)},
-                "corpus": {"its digest": _corpus_digest(inputs, options, qrels)},
-                "model": {name: model.space.id for name, model in models.items()},
-            }
-        )
         for number, configuration in enumerate(configurations, 1):
             step = partial(_step, progress, configuration.name, number, len(configurations))
             try:
@@ -112,14 +126,29 @@ def compare(
             except CANNOT as error:
                 skipped.append(Skipped(configuration.name, str(error)))
                 continue
+            except CollectionDamaged as error:
+                raise CollectionDamaged(
+                    f"a collection of the comparison is damaged; delete its folder in "
+                    f"{work.path / 'collections'}, and the same command builds it anew. {error}"
+                ) from error
             curve = _curve(run, qrels, metric)
             rows.append(Row(configuration, report(run, qrels, names), cost, curve))
         computed, reused = runner.computed, runner.reused
     for item in skipped:
         if item.name == baseline:
             raise InputError(f"the baseline {baseline!r} could not be measured: {item.reason}")
-    ranked = rank(rows, metric, baseline)
-    return Comparison(metric, baseline, ranked, tuple(skipped), queries, side, k, computed, reused)
+    return Comparison(
+        metric,
+        baseline,
+        rank(rows, metric, baseline),
+        tuple(skipped),
+        queries,
+        side,
+        k,
+        computed,
+        reused,
+        tuple(_warnings(side, queries, qrels, held)),
+    )
 
 
 def _step(progress: Progress, name: str, number: int, total: int, doing: str) -> None:
@@ -176,24 +205,36 @@ def _testset_digest(testset: TestSet) -> str:
     return key([questions, judgements])
 
 
-def _corpus_digest(
-    inputs: Sequence[PathLike] | Sequence[Document], options: LoadOptions | None, qrels: Qrels
-) -> str:
-    """Return a digest of the documents' ids and contents.
-
-    Raises:
-        InputError: no judged document is among them: every score would be 0.
-    """
+def _hashes(
+    inputs: Sequence[PathLike] | Sequence[Document], options: LoadOptions | None
+) -> dict[str, str]:
+    """Return {document id: digest of its content}."""
     paths, documents = sort_out(inputs)
     items = load(paths, options) if documents is None else documents
-    hashes = {item.id: item.content_hash for item in items if isinstance(item, Document)}
-    judged = qrels.documents()
-    if judged.isdisjoint(hashes):
-        raise InputError(
-            f"no judged document is in the corpus: its documents have ids such as "
-            f"{next(iter(hashes), None)!r}, the judgements name such as {min(judged)!r}"
+    return {item.id: item.content_hash for item in items if isinstance(item, Document)}
+
+
+def _warnings(
+    side: str, queries: Mapping[str, str], qrels: Qrels, held: Mapping[str, str]
+) -> Iterable[str]:
+    if side == "test":
+        yield (
+            "These are questions of the test split. What is chosen from this table is chosen by "
+            "them, so its scores here must not be called tested."
         )
-    return key(sorted(hashes.items()))
+    unasked = [query for query in qrels.judgements if query not in queries]
+    if unasked:
+        yield (
+            f"{len(unasked):,} of {len(qrels.judgements):,} judged queries have no text and score "
+            f"0 in every row, such as {unasked[0]!r}"
+        )
+    judged = qrels.documents()
+    absent = judged.difference(held)
+    if absent:
+        yield (
+            f"{len(absent):,} of {len(judged):,} judged documents are not in the corpus "
+            f"and cannot be found, such as {min(absent)!r}"
+        )
 
 
 def _curve(run: Run, qrels: Qrels, metric: str) -> dict[int, float]:

@@ -54,7 +54,7 @@ class Grid:
     def __post_init__(self) -> None:
         axes = {name: value for name, value in vars(self).items() if name != "language"}
         for name, values in axes.items():
-            if isinstance(values, str) or not len(values):
+            if isinstance(values, str) or not isinstance(values, Sequence) or not values:
                 raise InputError(f"{name} must be a sequence of at least one value, got {values!r}")
         for mode in self.modes:
             if mode not in MODES:

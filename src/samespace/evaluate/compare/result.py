@@ -108,6 +108,7 @@ class Comparison:
         depth: how many documents each search returned; its times are for that many.
         computed, reused: how many embeddings were made, and how often one was there already,
             in this call.
+        warnings: what must be said with any choice that is made from this.
     """
 
     metric: str
@@ -119,16 +120,7 @@ class Comparison:
     depth: int = 100
     computed: int = 0
     reused: int = 0
-
-    @property
-    def warning(self) -> str:
-        """What must be said with any choice that is made from this; "" for nothing."""
-        if self.split != "test":
-            return ""
-        return (
-            "These are questions of the test split. What is chosen from this table is chosen by "
-            "them, so its scores here must not be called tested."
-        )
+    warnings: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -138,7 +130,7 @@ class Comparison:
             "queries": len(self.rows[0].report.scores.queries) if self.rows else 0,
             "split": self.split,
             "depth": self.depth,
-            "warning": self.warning,
+            "warnings": list(self.warnings),
             "rows": [row.to_dict() for row in self.rows],
             "skipped": [vars(skipped) for skipped in self.skipped],
             "embeddings": {"computed": self.computed, "reused": self.reused},

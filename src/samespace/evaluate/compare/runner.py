@@ -112,7 +112,7 @@ class Runner:
         folder = self._work.collection(self._key(index))
         if not (kept.get("finished") and EmbeddedStore.exists(folder)):
             report("build")
-            kept = self._build(index, kept.get("seconds", 0.0))
+            kept = self._build(index, kept.get("seconds"))
         space = self._embedder(index).space
         width = bytes_per_vector(index.dimensions, index.precision, normalized=space.normalized)
         return Cost(
@@ -128,15 +128,22 @@ class Runner:
         """Return what a configuration found; ask it unless that is finished."""
         name = self._run_key(configuration)
         kept = self._work.read("runs", name)
-        run = None if kept is None else _from_dict(kept, self._k)
-        if run is None:
-            report("run")
-            run = self._ask(configuration)
-            self._work.write("runs", name, _to_dict(run, self._k))
+        if kept is not None:
+            return _from_dict(kept, configuration.name)
+        report("run")
+        run = self._ask(configuration)
+        self._work.write("runs", name, _to_dict(run))
         return run
 
-    def _build(self, index: Index, before: float) -> dict[str, Any]:
-        """Build a collection, or go on building it after `before` seconds."""
+    def _build(self, index: Index, before: float | None) -> dict[str, Any]:
+        """Build a collection, or go on building one that took `before` seconds until now.
+
+        One of which nobody knows how long it took is built anew, so that its time is right.
+        """
+        folder = self._work.collection(self._key(index))
+        if before is None or not EmbeddedStore.exists(folder):
+            self._work.remove(folder)
+            before = 0.0
         ledger = self._models[index.model].ledger
         started = time.perf_counter()
 
@@ -234,8 +241,8 @@ class Runner:
         reranker = self._rerankers.get(configuration.reranker)
         judge = _judge(reranker)
         by = judge.space.id if judge is not None else configuration.reranker
-        asked = sorted(self._queries.items())
-        return key([self._key(configuration.index), configuration.mode, by, self._on_long, asked])
+        asked = [self._on_long, self._k, sorted(self._queries.items())]
+        return key([self._key(configuration.index), configuration.mode, by, *asked])
 
     def _cheaper(self, reranker: Reranker | None) -> Reranker | None:
         """Return the reranker with its embeddings from the cache, where it makes any."""
@@ -249,13 +256,11 @@ def _judge(reranker: Reranker | None) -> Embedder | None:
     return reranker.embedder if isinstance(reranker, EmbedderReranker) else None
 
 
-def _to_dict(run: Run, k: int) -> dict[str, Any]:
+def _to_dict(run: Run) -> dict[str, Any]:
     return {
-        "name": run.name,
         "space": run.space,
         "recipe": run.recipe,
         "mode": run.mode,
-        "k": k,
         "took_ms": dict(run.took_ms),
         "results": {
             query: [[item.document, item.score, item.start, item.end] for item in found]
@@ -264,11 +269,8 @@ def _to_dict(run: Run, k: int) -> dict[str, Any]:
     }
 
 
-def _from_dict(kept: Mapping[str, Any], k: int) -> Run | None:
-    """Return the run, or None where it is not as deep."""
-    if kept["k"] < k:
-        return None
+def _from_dict(kept: Mapping[str, Any], name: str) -> Run:
     results = {
         query: tuple(Retrieved(*item) for item in found) for query, found in kept["results"].items()
     }
-    return Run(results, kept["space"], kept["recipe"], kept["mode"], kept["name"], kept["took_ms"])
+    return Run(results, kept["space"], kept["recipe"], kept["mode"], name, kept["took_ms"])

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +22,7 @@ from typing import Any, Literal
 from filelock import FileLock, Timeout
 
 from samespace.errors import CollectionLocked, InputError
+from samespace.store.faults import guarded
 
 FORMAT = 1
 RECORD = "comparison.json"
@@ -36,26 +38,39 @@ def key(value: object) -> str:
 class Work:
     """A work folder, held by one process at a time."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, facts: Mapping[str, Mapping[str, str]]) -> None:
         """Open the folder, or make it.
 
+        Args:
+            path: the folder.
+            facts: what the comparison is about: {"testset" | "corpus" | "model": {name: digest}}.
+                A name that was not there before is added.
+
         Raises:
-            InputError: the folder holds something else.
+            InputError: the folder holds something else; a digest differs from the one kept; what
+                is kept cannot be read, so that nobody knows what the folder is about.
             CollectionLocked: another comparison is running in it.
+            WriteFailed: the disk refused.
         """
         if path.exists() and not (path / RECORD).exists() and _foreign(path):
             raise InputError(
                 f"{path} is not empty and holds no comparison; give a new folder, or one that a "
                 "comparison was made in"
             )
-        for name in ("collections", "indexes", "runs"):
-            (path / name).mkdir(parents=True, exist_ok=True)
         self.path = path
         self._lock = FileLock(str(path / "lock"))
+        with guarded(path, "opening"):
+            for name in ("collections", "indexes", "runs"):
+                (path / name).mkdir(parents=True, exist_ok=True)
+            try:
+                self._lock.acquire(timeout=0)
+            except Timeout:
+                raise CollectionLocked(f"another comparison is running in {path}") from None
         try:
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            raise CollectionLocked(f"another comparison is running in {path}") from None
+            self._require(facts)
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def embeddings(self) -> Path:
@@ -66,21 +81,18 @@ class Work:
         """Return the folder of the collection of one index."""
         return self.path / "collections" / name
 
-    def require(self, facts: Mapping[str, Mapping[str, str]]) -> None:
-        """Keep what the comparison is about; refuse to go on with something else.
-
-        Args:
-            facts: {"testset" | "corpus" | "model": {name: digest}}. A name that was not there
-                before is added.
-
-        Raises:
-            InputError: a digest differs from the one kept; says which.
-        """
-        record = self._read(self.path / RECORD) or {"format": FORMAT}
-        if record["format"] != FORMAT:
+    def _require(self, facts: Mapping[str, Mapping[str, str]]) -> None:
+        """Keep what the comparison is about; refuse to go on with something else."""
+        path = self.path / RECORD
+        record: dict[str, Any] | None = {"format": FORMAT}
+        if path.exists():
+            record = self._read(path)
+        if record is None:
+            raise InputError(f"{path} is damaged; give a new folder")
+        if record.get("format") != FORMAT:
             raise InputError(
                 f"{self.path} was made by another version of samespace (format "
-                f"{record['format']}, this one writes {FORMAT}); give a new folder"
+                f"{record.get('format')}, this one writes {FORMAT}); give a new folder"
             )
         for kind, named in facts.items():
             kept = record.setdefault(kind, {})
@@ -91,7 +103,7 @@ class Work:
                         f"{kept[name]}, and is {digest} now. Results of both cannot stand in one "
                         "table; give a new folder"
                     )
-        self._write(self.path / RECORD, record)
+        self._write(path, record)
 
     def read(self, kind: Kind, name: str) -> dict[str, Any] | None:
         """Return what was kept, or None."""
@@ -100,6 +112,12 @@ class Work:
     def write(self, kind: Kind, name: str, value: Mapping[str, Any]) -> None:
         """Keep plain JSON values: the file is there whole, or as it was before."""
         self._write(self.path / kind / f"{name}.json", value)
+
+    def remove(self, folder: Path) -> None:
+        """Remove a collection, or what there is of it."""
+        with guarded(folder, "removing"):
+            if folder.exists():
+                shutil.rmtree(folder)
 
     def close(self) -> None:
         """Let another process have the folder."""
@@ -120,11 +138,12 @@ class Work:
 
     def _write(self, path: Path, value: Mapping[str, Any]) -> None:
         beside = path.with_suffix(".new")
-        with beside.open("w", encoding="utf-8") as file:
-            json.dump(value, file, ensure_ascii=False)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
+        with guarded(path, "writing"):
+            with beside.open("w", encoding="utf-8") as file:
+                json.dump(value, file, ensure_ascii=False)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(path)
 
 
 def _foreign(path: Path) -> bool:

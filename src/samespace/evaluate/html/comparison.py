@@ -35,7 +35,7 @@ def write_comparison_html(path: str | PathLike[str], comparison: Comparison) -> 
         + (f" of the {escape(comparison.split)} split" if comparison.split else "")
         + f", sorted by {escape(metric)}; compared with the baseline "
         f"<strong>{escape(comparison.baseline)}</strong>.</p>",
-        f'<p class="warning">{escape(comparison.warning)}</p>' if comparison.warning else "",
+        *(f'<p class="warning">{escape(warning)}</p>' for warning in comparison.warnings),
         _table(comparison),
         '<p class="soft">Intervals are of 95 % confidence; p is that of the paired randomization '
         "test against the baseline, adjusted for all rows by Holm's method. A search returns the "
