@@ -272,3 +272,14 @@ def test_another_working_folder_changes_nothing(
 def test_a_wait_that_is_no_number_is_named(small: samespace.Collection) -> None:
     with pytest.raises(InputError, match="nan"):
         small.add(Document(id="x", text="x"), wait=float("nan"))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_output_that_cannot_be_written_ends_in_a_line(tmp_path: Path) -> None:
+    samespace.Collection.create(tmp_path / "kb", HashEmbedder()).close()
+    command = [sys.executable, "-m", "samespace.cli.main", "info", str(tmp_path / "kb")]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: No space left on device")
+    assert "Traceback" not in done.stderr

@@ -66,6 +66,7 @@ class Judged:
     "--on-long",
     type=click.Choice(["error", "truncate"]),
     default="error",
+    show_default=True,
     help="What happens to a query longer than the model's window.",
 )
 @click.option("--run-out", metavar="FILE", help="Write the run: TREC form, or BEIR form (.json).")

@@ -64,6 +64,10 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:
+        # What samespace reads and writes has errors of its own; this is the terminal or the pipe.
+        click.echo(f"error: {error.strerror or error}: {error.filename or 'output'}", err=True)
+        _leave(1)
 
 
 if __name__ == "__main__":

@@ -124,7 +124,8 @@ class Scores:
     """What each query scored.
 
     Attributes:
-        queries: the ids of the n scored queries, in the order of the judgements.
+        queries: the ids of the n scored queries, sorted: what is drawn by chance from them must not
+            depend on the order of a file.
         values: for each metric the (n,) float64 values, aligned with `queries`.
         missing: judged, but not in the run: scored 0, or left out of `queries` where asked.
         unjudged: in the run, but not judged: left out.
@@ -179,7 +180,7 @@ def evaluate(
         raise InputError(f'missing must be "zero" or "skip", got {missing!r}')
     found = run.documents() if isinstance(run, Run) else run
     judgements = qrels.judgements if isinstance(qrels, Qrels) else qrels
-    asked = [query for query, documents in judgements.items() if documents]
+    asked = sorted(query for query, documents in judgements.items() if documents)
     _require_overlap(found, asked)
     absent = tuple(query for query in asked if query not in found)
     scored = asked if missing == "zero" else [query for query in asked if query in found]
