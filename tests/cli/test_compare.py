@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,26 @@ def test_table_json_and_page(files: list[str], tmp_path: Path) -> None:
     assert json.loads(tested.stdout)["queries"] == 3
 
 
+@pytest.mark.usefixtures("minilm_folder")
+def test_a_narrow_terminal_cuts_no_name_and_no_figure(files: list[str]) -> None:
+    terminal = {"FORCE_COLOR": "1", "TERM": "xterm", "COLUMNS": "80"}
+    arguments = [*files, "--modes", "dense,lexical", "--dimensions", "384,64"]
+    rows = json.loads(call([*arguments, "--json"]).stdout)["rows"]
+    table = CliRunner().invoke(compare, arguments, env=terminal).stdout.partition("queries,")[0]
+    table = re.sub("\x1b[^m]*m", "", table)
+    assert max(map(len, table.splitlines())) <= 80
+    assert "…" not in table
+    names = "".join(line[:23].strip() for line in table.splitlines()).replace(" ", "")
+    for row in rows:
+        assert row["name"].replace(" ", "") in names
+        found = row["metrics"]["ndcg@10"]
+        assert f"{found['value']:.4f}" in table
+        assert f"[{found['low']:.3f}, {found['high']:.3f}]" in table
+
+
 def test_wrong_usage(files: list[str], tmp_path: Path) -> None:
+    assert "at least one value" in call([*files, "--models", " , "]).stderr
+    assert "there is no folder" in call([*files, "--html", str(tmp_path / "no/page.html")]).stderr
     assert "give --testset DIR" in call([files[0], "--into", str(tmp_path / "w")]).stderr
     assert call([*files, "--modes", "dense,semantic"]).exit_code == 2
     assert call([*files, "--dimensions", "0"]).exit_code == 2

@@ -17,8 +17,13 @@ from samespace.cli.options import (
 from samespace.cli.output import print_json
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from samespace.evaluate.compare import Comparison, Step
     from samespace.evaluate.testset import TestSet
+
+_LEAST = 16
+"""How many characters of a configuration's name stand in a line at least."""
 
 
 def _axis(
@@ -157,45 +162,74 @@ def _progress(step: Step) -> None:
 
 
 def _print(result: Comparison) -> None:
+    """Print the table; in a terminal too narrow for it, what belongs together is stacked."""
+    from rich.console import Console, ConsoleDimensions
+
+    # A model's name may look like markup.
+    console = Console(highlight=False, markup=False, emoji=False)
+    room = Console(width=10_000)
+    table = _table(result, stacked=False)
+    width = room.measure(table).maximum
+    if console.is_terminal and width > console.width:
+        table = _table(result, stacked=True)
+        names = table.columns[0]
+        longest = max(room.measure(cell).maximum for cell in names.cells)
+        figures = room.measure(table).maximum - longest
+        # Names are folded, and figures never cut: if need be the terminal breaks the lines.
+        names.width = min(max(console.width - figures, _LEAST), longest)
+        width = figures + names.width
+    console.size = ConsoleDimensions(max(console.width, width), console.height)
+    console.print(table, crop=False)
+    click.echo(
+        f"\n{len(result.queries):,} queries, intervals of 95 %; ms: median time of a search of the "
+        f"{result.depth} best documents; vectors: in the row's own precision (on disk all are "
+        "float32). Front: nothing else is as good and as fast, or as good and as small."
+    )
+
+
+def _table(result: Comparison, *, stacked: bool) -> Table:
+    """Return a row of one line for each configuration, or a narrower one of several lines."""
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
 
     from samespace.evaluate.html.axes import size
 
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("configuration", overflow="fold", min_width=16)
-    for name in (result.metric, "difference", "p (Holm)", "ms", "vectors", "disk", "build s"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("front", no_wrap=True)
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, show_lines=stacked)
+    table.add_column("configuration", overflow="fold")
+    between, stack = ("\n", "\n".join) if stacked else (" ", None)
+    headers = [
+        [result.metric],
+        ["difference", "p (Holm)"],
+        ["ms"],
+        ["vectors", "disk"],
+        ["build s"],
+    ]
+    for names in headers:
+        for name in [stack(names)] if stack else names:
+            table.add_column(name, justify="right", no_wrap=True)
+    if not stacked:
+        table.add_column("front", no_wrap=True)
     for row in result.rows:
         interval = row.report.intervals[result.metric]
-        difference, p = "baseline", ""
+        against = ["baseline", ""]
         if row.paired is not None:
             d = row.paired.difference
-            difference, p = f"{d.value:+.3f} [{d.low:+.3f}, {d.high:+.3f}]", f"{row.p_holm:.4f}"
+            against = [
+                f"{d.value:+.3f}{between}[{d.low:+.3f}, {d.high:+.3f}]",
+                f"{row.p_holm:.4f}",
+            ]
+        front = " ".join(["fastest"] * row.fastest + ["smallest"] * row.smallest)
+        sizes = [size(row.cost.vector_bytes), size(row.cost.disk_bytes)]
         table.add_row(
-            row.name,
-            f"{interval.value:.4f} [{interval.low:.3f}, {interval.high:.3f}]",
-            difference,
-            p,
+            f"{row.name}\n({front})" if stack and front else row.name,
+            f"{interval.value:.4f}{between}[{interval.low:.3f}, {interval.high:.3f}]",
+            *([stack(against)] if stack else against),
             f"{row.report.p50_ms or 0:.1f}",
-            size(row.cost.vector_bytes),
-            size(row.cost.disk_bytes),
+            *([stack(sizes)] if stack else sizes),
             f"{row.cost.build_seconds:.1f}",
-            " ".join(["fastest"] * row.fastest + ["smallest"] * row.smallest),
+            *([] if stack else [front]),
         )
-    # A model's name may look like markup. In a pipe, or where not even the names can be folded
-    # to fit, lines are as long as they are: no figure is ever cut.
-    console = Console(highlight=False, markup=False, emoji=False)
-    least = console.measure(table).minimum
-    console.width = max(console.width, least) if console.is_terminal else 1000
-    console.print(table, crop=False)
-    click.echo(
-        f"{len(result.queries):,} queries, intervals of 95 %; ms: median time of a search of the "
-        f"{result.depth} best documents; vectors: in the row's own precision (on disk all are "
-        "float32). Front: nothing else is as good and as fast, or as good and as small."
-    )
+    return table
 
 
 def _print_notes(result: Comparison) -> None:
