@@ -79,7 +79,8 @@ def test_a_narrow_terminal_cuts_no_name_and_no_figure(files: list[str]) -> None:
 
 def test_wrong_usage(files: list[str], tmp_path: Path) -> None:
     assert "at least one value" in call([*files, "--models", " , "]).stderr
-    assert "there is no folder" in call([*files, "--html", str(tmp_path / "no/page.html")]).stderr
+    missing = call([*files, "--html", str(tmp_path / "no/page.html")])
+    assert "there is no folder" in str(missing.exception)
     assert "give --testset DIR" in call([files[0], "--into", str(tmp_path / "w")]).stderr
     assert call([*files, "--modes", "dense,semantic"]).exit_code == 2
     assert call([*files, "--dimensions", "0"]).exit_code == 2

@@ -13,6 +13,7 @@ from samespace.cli.options import (
     json_option,
     load_options,
     pop_load_options,
+    read_judged,
 )
 from samespace.cli.output import print_json
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from samespace.evaluate.compare import Comparison, Step
-    from samespace.evaluate.testset import TestSet
 
 _LEAST = 16
 """How many characters of a configuration's name stand in a line at least."""
@@ -114,12 +114,14 @@ def compare(
     from samespace.evaluate.compare import compare as measure
     from samespace.evaluate.metrics import DEFAULT_METRICS
 
+    if bool(testset) == bool(queries or qrels) or bool(queries) != bool(qrels):
+        raise click.UsageError("give --testset DIR, or --queries FILE and --qrels FILE")
     options = pop_load_options(axes)
     given = {name: value for name, value in axes.items() if value}
     try:
         result = measure(
             list(paths) or None,
-            _testset(testset, queries, qrels),
+            read_judged(testset, queries, qrels),
             into,
             Grid(**given),
             metric=metric,
@@ -142,18 +144,6 @@ def compare(
     else:
         _print(result)
     _print_notes(result)
-
-
-def _testset(folder: str | None, queries: str | None, qrels: str | None) -> TestSet:
-    from samespace.evaluate.qrels import read_qrels
-    from samespace.evaluate.queries import read_queries
-    from samespace.evaluate.testset import TestSet, read_testset
-
-    if folder and not (queries or qrels):
-        return read_testset(folder)
-    if folder or not (queries and qrels):
-        raise click.UsageError("give --testset DIR, or --queries FILE and --qrels FILE")
-    return TestSet(read_queries(queries), read_qrels(qrels), {})
 
 
 def _progress(step: Step) -> None:

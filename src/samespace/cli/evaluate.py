@@ -3,34 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from samespace.cli.options import json_option, model_option
+from samespace.cli.options import html_option, in_a_folder, json_option, model_option, read_judged
 from samespace.cli.output import print_json
 from samespace.cli.progress import counting_bar
-from samespace.errors import InputError
 
 if TYPE_CHECKING:
-    from samespace.evaluate.qrels import Qrels
-    from samespace.evaluate.queries import Query
     from samespace.evaluate.report import Report
+    from samespace.evaluate.testset import TestSet
 
 _OF_A_COLLECTION = ("queries", "mode", "where", "reranker", "model", "on_long")
-
-
-@dataclass(frozen=True)
-class Judged:
-    """What is asked and what is right: from two files, or from a test set."""
-
-    queries: Sequence[Query]
-    qrels: Qrels
-    corpus: Path | None = None
 
 
 @click.command("eval")
@@ -69,8 +55,13 @@ class Judged:
     show_default=True,
     help="What happens to a query longer than the model's window.",
 )
-@click.option("--run-out", metavar="FILE", help="Write the run: TREC form, or BEIR form (.json).")
-@click.option("--html", metavar="FILE", help="Write a page with plots.")
+@click.option(
+    "--run-out",
+    metavar="FILE",
+    callback=in_a_folder,
+    help="Write the run: TREC form, or BEIR form (.json).",
+)
+@html_option
 @model_option
 @json_option
 @click.pass_context
@@ -100,11 +91,10 @@ def eval_command(
     from samespace.evaluate.runs import read_run, write_run
 
     _require_usage(context)
-    for path in (run_out, html):
-        if path and not Path(path).absolute().parent.is_dir():
-            raise InputError(f"cannot write {path}: there is no folder {Path(path).parent}")
     names = [part.strip() for part in metrics.split(",")] if metrics else list(DEFAULT_METRICS)
-    judged = _read(queries, qrels, testset, split)
+    judged = read_judged(testset, queries, qrels)
+    if testset:
+        judged = judged.split(split)  # type: ignore[arg-type]
     if run_file:
         from samespace.evaluate.report import report as score
 
@@ -148,21 +138,9 @@ def _require_usage(context: click.Context) -> None:
         raise click.UsageError(f"--{unused[0].replace('_', '-')} does not go with --run")
 
 
-def _read(queries: str | None, qrels: str | None, testset: str | None, split: str) -> Judged:
-    from samespace.evaluate.qrels import read_qrels
-    from samespace.evaluate.queries import read_queries
-
-    if testset:
-        from samespace.evaluate.testset import read_testset
-
-        made = read_testset(testset).split(split)  # type: ignore[arg-type]
-        return Judged(made.queries, made.qrels, made.corpus)
-    return Judged(read_queries(queries) if queries else (), read_qrels(str(qrels)))
-
-
 def _ask(
     kb: str,
-    judged: Judged,
+    judged: TestSet,
     metrics: list[str],
     missing: str,
     *,

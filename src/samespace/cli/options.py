@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from samespace.errors import InputError
+
 if TYPE_CHECKING:
+    from samespace.evaluate.testset import TestSet
     from samespace.text.load import LoadOptions
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -30,15 +33,15 @@ wait_option = click.option(
 )
 
 
-def _in_a_folder(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
+def in_a_folder(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
     """Refuse a file in a folder that is not there, before hours of work and not after them."""
     if value and not Path(value).absolute().parent.is_dir():
-        raise click.BadParameter(f"there is no folder {Path(value).parent}")
+        raise InputError(f"cannot write {value}: there is no folder {Path(value).parent}")
     return value
 
 
 html_option = click.option(
-    "--html", metavar="FILE", callback=_in_a_folder, help="Write a page with plots."
+    "--html", metavar="FILE", callback=in_a_folder, help="Write a page with plots."
 )
 
 
@@ -101,3 +104,14 @@ def pop_load_options(options: dict[str, Any]) -> LoadOptions:
     if max_bytes is not None:
         taken["max_bytes"] = max_bytes
     return LoadOptions(format=options.pop("format_"), **taken)
+
+
+def read_judged(folder: str | None, queries: str | None, qrels: str | None) -> TestSet:
+    """Read the questions and judgements that `--testset`, or `--queries` and `--qrels`, name."""
+    from samespace.evaluate.qrels import read_qrels
+    from samespace.evaluate.queries import read_queries
+    from samespace.evaluate.testset import TestSet, read_testset
+
+    if folder:
+        return read_testset(folder)
+    return TestSet(read_queries(queries) if queries else (), read_qrels(str(qrels)), {})
