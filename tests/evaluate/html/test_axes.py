@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from samespace.evaluate.html.axes import linear, logarithmic
+from samespace.evaluate.html.axes import Axis, linear, logarithmic
 
 values = st.lists(st.floats(1e-6, 1e9) | st.integers(0, 5).map(float), min_size=1, max_size=9)
 
@@ -33,3 +33,16 @@ def test_downwards_and_with_zero() -> None:
     assert axis.at(10) > 12
     assert axis.ticks()[0] == 0
     assert logarithmic([8.0], 0, 500).at(8.0) == pytest.approx(250)
+
+
+@pytest.mark.parametrize(
+    "axis",
+    [
+        linear([0.7012, 0.7008], 400, 16),
+        logarithmic([0.71, 1.1], 0, 600),
+        logarithmic([3.1, 3.3], 0, 600),
+    ],
+)
+def test_a_narrow_range_has_several_labels_that_differ(axis: Axis) -> None:
+    labels = [axis.write(tick) for tick in axis.ticks()]
+    assert len(set(labels)) == len(labels) > 2

@@ -98,6 +98,34 @@ def test_comparison(
     _sound(seen, path, width)
 
 
+def test_many_rows_with_long_names(comparison: Comparison, browser: Any, tmp_path: Path) -> None:
+    """Figures stay beside names, no label covers another, every group looks different."""
+    rows = []
+    for i in range(60):
+        row = comparison.rows[i % len(comparison.rows)]
+        model = f"organisation/{'very-long-' * 6}model-{i % 6}"
+        index = dataclasses.replace(row.configuration.index, model=model)
+        configuration = dataclasses.replace(row.configuration, index=index)
+        rows.append(dataclasses.replace(row, configuration=configuration))
+    path = tmp_path / "page.html"
+    write_comparison_html(path, dataclasses.replace(comparison, rows=tuple(rows)))
+    seen = opened(browser, path)
+    table = seen.page.locator(".scroll").first
+    assert table.evaluate("box => box.scrollWidth <= box.clientWidth + 1")
+    covered = seen.page.evaluate(
+        """() => [...document.querySelectorAll('svg.plot')].flatMap(svg => {
+            const boxes = [...svg.querySelectorAll('text')].map(t => t.getBoundingClientRect());
+            return boxes.flatMap((a, i) => boxes.slice(i + 1).filter(b => a.width && b.width
+                && a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom));
+        }).length"""
+    )
+    assert covered == 0
+    marks = seen.page.locator("ul.legend").first.locator("path").all()
+    looks = [(mark.get_attribute("d"), mark.get_attribute("fill")) for mark in marks]
+    assert len(set(looks)) == len(looks) > 8
+    _sound(seen, path, 1100)
+
+
 def test_hostile_query_is_text(comparison: Comparison, browser: Any, tmp_path: Path) -> None:
     row = comparison.rows[0].report
     report = dataclasses.replace(row, run=dataclasses.replace(row.run, name=HOSTILE))

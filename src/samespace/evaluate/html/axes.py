@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 Write = Callable[[float], str]
 
 
-def number(value: float) -> str:
-    """Write a number for an axis: three digits, no zeros behind.
+def number(value: float, digits: int = 4) -> str:
+    """Write a number for an axis: a few digits, no zeros behind.
 
-    >>> [number(value) for value in (0.25, 30, 12345)]
-    ['0.25', '30', '12,345']
+    >>> [number(value) for value in (0.25, 0.70123, 30, 12345)]
+    ['0.25', '0.7012', '30', '12,345']
     """
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.{digits}g}"
 
 
 def size(value: float) -> str:
@@ -26,8 +26,8 @@ def size(value: float) -> str:
     """
     for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if value >= factor:
-            return f"{number(value / factor)} {unit}"
-    return f"{number(value)} B" if value else "0"
+            return f"{number(value / factor, 3)} {unit}"
+    return f"{number(value, 3)} B" if value else "0"
 
 
 @dataclass(frozen=True)
@@ -105,4 +105,5 @@ def _steps(low: float, high: float, wanted: int = 6) -> list[float]:
 def _decades(low: float, high: float) -> list[float]:
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     values = [factor * 10.0**power for power in powers for factor in (1, 2, 5)]
-    return [value for value in values if low <= value <= high] or [math.sqrt(low * high)]
+    between = [value for value in values if low <= value <= high]
+    return between if len(between) > 2 else [value for value in _steps(low, high) if value > 0]

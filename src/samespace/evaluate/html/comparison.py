@@ -9,7 +9,7 @@ import numpy as np
 
 from samespace.evaluate.compare.result import Comparison, Row
 from samespace.evaluate.html.axes import size
-from samespace.evaluate.html.page import escape, page, table, write_page
+from samespace.evaluate.html.page import clip, escape, page, table, write_page
 from samespace.evaluate.html.plots import Line, Point, differences, lines, scatter
 
 DRAWN = 8
@@ -79,10 +79,10 @@ def _table(comparison: Comparison) -> str:
     headers = (
         "#",
         "configuration",
-        f"{comparison.metric} [95 %]",
-        "difference [95 %]",
+        f"{comparison.metric} [95\u00a0%]",
+        "difference [95\u00a0%]",
         "p (Holm)",
-        "wins/ties/losses",
+        "wins / ties / losses",
         "search ms",
         "vectors",
         "on disk",
@@ -97,7 +97,7 @@ def _table(comparison: Comparison) -> str:
         if paired is not None:
             d = paired.difference
             against = (
-                f"{d.value:+.4f} [{d.low:+.3f}, {d.high:+.3f}]",
+                f"{d.value:+.4f}\n[{d.low:+.3f}, {d.high:+.3f}]",
                 f"{row.p_holm:.4f}",
                 f"{paired.wins}/{paired.ties}/{paired.losses}",
             )
@@ -105,17 +105,17 @@ def _table(comparison: Comparison) -> str:
             (
                 number,
                 row.name,
-                f"{interval.value:.4f} [{interval.low:.3f}, {interval.high:.3f}]",
+                f"{interval.value:.4f}\n[{interval.low:.3f}, {interval.high:.3f}]",
                 *against,
                 f"{row.report.p50_ms or 0:.1f}",
                 size(row.cost.vector_bytes),
                 size(row.cost.disk_bytes),
                 f"{row.cost.build_seconds:.1f}",
-                ", ".join(fronts),
+                "\n".join(fronts),
             )
         )
     strong = [i for i, row in enumerate(comparison.rows) if row.fastest or row.smallest]
-    return table(headers, cells, left=(1, 10), strong=strong)
+    return table(headers, cells, left=(1, 10), wrap=(1,), strong=strong)
 
 
 def _point(comparison: Comparison, number: int, cost: float, front: bool) -> Point:
@@ -152,6 +152,7 @@ def _over_k(comparison: Comparison) -> list[str]:
         table(
             ("configuration", *(f"@{k}" for k, _ in series[0].points)),
             [(line.name, *(f"{value:.4f}" for _, value in line.points)) for line in series],
+            wrap=(0,),
         ),
     ]
 
@@ -199,11 +200,11 @@ def _by_query(comparison: Comparison) -> list[str]:
         places = {query: place for place, query in enumerate(scores.queries)}
         values = scores.values[metric][[places[query] for query in order]]
         change = values - base.report.scores.values[metric]
-        texts = [comparison.queries.get(query, query) for query in order]
+        texts = [clip(comparison.queries.get(query, query)) for query in order]
         plot = differences(
             f"queries-{number}",
             f"{row.name} against the baseline",
-            "difference",
+            f"difference in {metric}",
             change.tolist(),
             texts,
         )

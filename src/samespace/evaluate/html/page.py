@@ -13,6 +13,9 @@ from pathlib import Path
 
 from samespace.errors import InputError
 
+LONGEST = 300
+"""How many characters of a text are shown."""
+
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c2430; --soft: #5b6675; --line: #d5dbe3;
   --paper: #fff; --band: #f4f6f9; --c0: #0b63c4; --c1: #b8480b; --c2: #15803d; --c3: #8b32d6;
@@ -33,13 +36,17 @@ svg text { fill: var(--ink); font: 13px system-ui, sans-serif; }
 svg .soft { fill: var(--soft); } svg .grid { stroke: var(--line); }
 svg .axis { stroke: var(--soft); }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem .6rem; text-align: right; border-bottom: 1px solid var(--line);
-  white-space: nowrap; vertical-align: top; }
-th { background: var(--band); } th.text, td.text { text-align: left; }
-td.wrap { white-space: normal; min-width: 16rem; }
+th, td { padding: .3rem .5rem; text-align: right; border-bottom: 1px solid var(--line);
+  white-space: pre; vertical-align: top; }
+th { background: var(--band); white-space: normal; overflow-wrap: normal; vertical-align: bottom; }
+th.text, td.text { text-align: left; }
+td.wrap { white-space: normal; min-width: 13rem; }
+strong, summary { unicode-bidi: isolate; }
 tr.front td { font-weight: 600; }
 ul.legend { list-style: none; display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; margin: .2rem 0;
-  padding: 0; font-size: .9rem; } ul.legend svg { width: 26px; height: 12px; margin-right: .4rem; }
+  padding: 0; font-size: .9rem; }
+ul.legend svg { flex: none; width: 26px; height: 12px; margin: .4rem .4rem 0 0; }
+ul.legend li { display: flex; }
 details { margin: .6rem 0; } summary { cursor: pointer; padding: .2rem 0; }
 """
 
@@ -47,6 +54,11 @@ details { margin: .6rem 0; } summary { cursor: pointer; padding: .2rem 0; }
 def escape(text: object) -> str:
     """Return a text as it may stand in an element or an attribute."""
     return html.escape(str(text), quote=True)
+
+
+def clip(text: str) -> str:
+    """Return a text short enough to be looked at."""
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
 def page(title: str, parts: Iterable[str]) -> str:
@@ -81,7 +93,7 @@ def table(
 
     def cells(tag: str, values: Sequence[object]) -> str:
         return "".join(
-            f"<{tag}{_classes(place, left, wrap)}>{escape(value)}</{tag}>"
+            f"<{tag}{_classes(place, left, wrap)}>{escape(clip(str(value)))}</{tag}>"
             for place, value in enumerate(values)
         )
 

@@ -6,6 +6,7 @@ by themselves what they stand for.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from samespace.evaluate.html.page import escape
 WIDTH, HEIGHT = 720, 400
 LEFT, RIGHT, TOP, BOTTOM = 62, 18, 16, 52
 COLOURS = 8
+CROWD = 30
+"""Above so many points a scatter plot draws the intervals of the front alone."""
 _DASHES = ("", "7 4", "2 3", "9 3 2 3")
 
 
@@ -56,14 +59,19 @@ def scatter(
             f'<path class="front" d="{path}H{WIDTH - RIGHT}" fill="none" stroke="var(--soft)" '
             'stroke-dasharray="5 4"/>'
         )
+    crowded = len(points) > CROWD
     for p in sorted(points, key=lambda p: p.front):
         left, place, colour = x.at(p.x), y.at(p.y), groups.index(p.group)
         ends = f'y1="{y.at(p.low):.1f}" y2="{y.at(p.high):.1f}"'
+        whisker = (
+            f'<line x1="{left:.1f}" x2="{left:.1f}" {ends} stroke="{_colour(colour)}" '
+            'opacity="0.35"/>'
+        )
         parts.append(
             f'<g class="mark" opacity="{1 if p.front else 0.55}"><title>{escape(p.name)}: '
             f"{p.y:.4f} [{p.low:.4f}, {p.high:.4f}] at {escape(write(p.x))}</title>"
-            f'<line x1="{left:.1f}" x2="{left:.1f}" {ends} stroke="{_colour(colour)}" '
-            f'opacity="0.35"/>{_shape(colour, left, place, filled=p.front)}</g>'
+            f"{whisker if p.front or not crowded else ''}"
+            f"{_shape(colour, left, place, filled=p.front)}</g>"
         )
     parts += _labels([(x.at(p.x), y.at(p.y), p.label) for p in points if p.front and p.label])
     keys = [(group, _shape(i, 13, 6, filled=True)) for i, group in enumerate(groups)]
@@ -214,17 +222,18 @@ def _frame(x: Axis, y: Axis, x_title: str, y_title: str, *, x_ticks: bool = True
 
 
 def _labels(wanted: Sequence[tuple[float, float, str]]) -> list[str]:
-    """Return short labels beside their points, each where none of the others stands."""
-    placed: list[tuple[float, float]] = []
+    """Return short labels beside their points, each where no other label or point stands."""
+    taken = [(x, y) for x, y, _ in wanted]
     parts = []
     for x, y, text in wanted:
-        for right, down in ((9, -7), (-9, -7), (9, 16), (-9, 16), (20, 4), (-20, 4)):
-            at = (x + right, y + down)
-            if all(abs(at[0] - a) > 18 or abs(at[1] - b) > 14 for a, b in placed):
-                placed.append(at)
-                anchor = "start" if right > 0 else "end"
+        half = 4.5 * len(text)
+        for right, down in ((7, -11), (-7, -11), (7, 12), (-7, 12), (11, 0), (-11, 0)):
+            middle, height = x + right + math.copysign(half, right), y + down
+            inside = middle - half > LEFT and middle + half < WIDTH - RIGHT
+            if inside and all(abs(middle - a) > half + 6 or abs(height - b) > 11 for a, b in taken):
+                taken.append((middle, height))
                 parts.append(
-                    f'<text x="{at[0]:.1f}" y="{at[1]:.1f}" text-anchor="{anchor}" '
+                    f'<text x="{middle:.1f}" y="{height + 4.5:.1f}" text-anchor="middle" '
                     f'font-weight="600">{escape(text)}</text>'
                 )
                 break
@@ -244,7 +253,8 @@ def _colour(place: int) -> str:
 
 
 def _shape(group: int, x: float, y: float, *, filled: bool) -> str:
-    draw: Callable[[float, float], str] = _SHAPES[group % len(_SHAPES)]
+    # One shape further for each round of colours: 32 groups look different.
+    draw: Callable[[float, float], str] = _SHAPES[(group + group // COLOURS) % len(_SHAPES)]
     colour = _colour(group)
     return (
         f'<path d="{draw(x, y)}" fill="{colour if filled else "var(--paper)"}" '
