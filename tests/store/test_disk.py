@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 
 from samespace.errors import WriteFailed
 from samespace.store.embedded import EmbeddedStore
+from samespace.store.schema import migrate
 
 from .contract import corpus
 from .helpers import fill, found, make_document, make_header, make_space, query_of
@@ -191,3 +193,12 @@ def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
             EmbeddedStore.create(disk / "other", make_header())
     finally:
         subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def test_disk_full_while_the_tables_are_made_is_said_as_that() -> None:
+    """SQLite ends the transaction of a full disk by itself; its own error must come through."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection.execute("PRAGMA max_page_count = 3")
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        migrate(connection, 0)
+    connection.close()

@@ -86,7 +86,8 @@ def catch_up(
             publish_mark(connection, mark)
             connection.execute("COMMIT")
         except BaseException:
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:  # a full disk has ended it already
+                connection.execute("ROLLBACK")
             raise
         lexical.sweep(before.generation, mark.generation)
     return read_state(connection)
