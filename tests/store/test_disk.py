@@ -195,10 +195,13 @@ def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
         subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
-def test_disk_full_while_the_tables_are_made_is_said_as_that() -> None:
-    """SQLite ends the transaction of a full disk by itself; its own error must come through."""
+def test_a_transaction_that_sqlite_ended_does_not_hide_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk makes SQLite roll back by itself; here a conflict does."""
+    script = (
+        "CREATE TABLE t (x UNIQUE); INSERT INTO t VALUES (1); INSERT OR ROLLBACK INTO t VALUES (1)"
+    )
+    monkeypatch.setattr("samespace.store.schema.MIGRATIONS", (script,))
     connection = sqlite3.connect(":memory:", isolation_level=None)
-    connection.execute("PRAGMA max_page_count = 3")
-    with pytest.raises(sqlite3.OperationalError, match="full"):
+    with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
         migrate(connection, 0)
     connection.close()
