@@ -25,9 +25,11 @@ interrupted.
 def reference() -> str:
     """Return what `--help` prints, for every command."""
     parts = [INTRODUCTION]
+    group = click.Context(
+        cli, info_name="samespace", help_option_names=["-h", "--help"], terminal_width=90
+    )
     for name, command in cli.commands.items():
-        context = click.Context(command, info_name=f"samespace {name}", max_content_width=90)
-        context.terminal_width = 90
+        context = click.Context(command, parent=group, info_name=name, max_content_width=90)
         parts.append(f"## {name}\n\n```text\n{command.get_help(context)}\n```\n")
     return "\n".join(parts)
 
