@@ -21,16 +21,13 @@ from common import percentile
 K = 10
 THREADS = 2
 M = 32
+EF_CONSTRUCTION = 200
+"""hnswlib's default, the largest of the defaults: no graph is built worse than its makers advise."""
 EF = (16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768)
 TIE = 1e-6
 """A score this close to the tenth best is as good: float32 sums differ by their order."""
 
 Setting = dict[str, int]
-
-
-def ef_construction(count: int) -> int:
-    """Return how widely a graph is built: less so where building takes minutes."""
-    return 100 if count <= 100_000 else 64
 
 
 def lists(count: int) -> int:
@@ -83,7 +80,7 @@ class Faiss:
         name = self.factory.format(lists=lists(len(base)))
         index = faiss.index_factory(base.shape[1], name, faiss.METRIC_INNER_PRODUCT)
         if hasattr(index, "hnsw"):
-            index.hnsw.efConstruction = ef_construction(len(base))
+            index.hnsw.efConstruction = EF_CONSTRUCTION
         # faiss asks for at least 39 training vectors for each list and takes 256 at most.
         some = np.random.default_rng(0).permutation(len(base))[: 64 * lists(len(base))]
         if not index.is_trained:
@@ -167,7 +164,7 @@ class Usearch:
             metric="ip",
             dtype=self.dtype,
             connectivity=M,
-            expansion_add=ef_construction(len(base)),
+            expansion_add=EF_CONSTRUCTION,
         )
         index.add(np.arange(len(base)), np.ascontiguousarray(base), threads=THREADS)
         index.save(str(folder / "index"))
@@ -207,7 +204,7 @@ class Hnswlib:
         import hnswlib
 
         index = hnswlib.Index(space="ip", dim=base.shape[1])
-        index.init_index(max_elements=len(base), ef_construction=ef_construction(len(base)), M=M)
+        index.init_index(max_elements=len(base), ef_construction=EF_CONSTRUCTION, M=M)
         index.set_num_threads(THREADS)
         index.add_items(np.ascontiguousarray(base), np.arange(len(base)))
         index.save_index(str(folder / "index"))
@@ -252,7 +249,7 @@ class Lance:
 
         table = lancedb.connect(folder).create_table("vectors", batches(), schema=schema)
         if self.index:
-            width = {"ef_construction": ef_construction(len(base))} if "m" in self.index else {}
+            width = {"ef_construction": EF_CONSTRUCTION} if "m" in self.index else {}
             table.create_index(metric="cosine", **self.index, **width)
 
     def open(self, folder: Path, base: Any) -> None:
@@ -305,7 +302,7 @@ class Chroma:
                 "hnsw": {
                     "space": "cosine",
                     "max_neighbors": M,
-                    "ef_construction": ef_construction(len(base)),
+                    "ef_construction": EF_CONSTRUCTION,
                     "num_threads": THREADS,
                 }
             },
