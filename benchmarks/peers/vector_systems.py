@@ -22,7 +22,7 @@ K = 10
 THREADS = 2
 M = 32
 EF_CONSTRUCTION = 200
-"""hnswlib's default, the largest of the defaults: no graph is built worse than its makers advise."""
+"""The default of hnswlib, the largest of all: no graph is built worse than its makers advise."""
 EF = (16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768)
 TIE = 1e-6
 """A score this close to the tenth best is as good: float32 sums differ by their order."""
