@@ -74,6 +74,7 @@ def rows() -> list[tuple[str, str, str]]:
             for size in ("a tenth", "scifact", "ten times")
         ),
         *embedding(embed),
+        *evaluation(),
         *(documentation(name) for name in ("peps", "git", "eips")),
     ]
     return table
@@ -97,6 +98,32 @@ def embedding(embed: Any) -> list[tuple[str, str, str]]:
             "least cosine between the two",
             f"{embed['least_cosine']:.7f}",
             "embed",
+        ),
+    ]
+
+
+def evaluation() -> list[tuple[str, str, str]]:
+    """Return the rows about the metrics themselves."""
+    agreement, published = result("trec_agreement"), result("published")["tasks"]
+    similarity = published["STSBenchmark"]["spearman"]
+    accuracy = published["Banking77Classification"]["accuracy"]
+    runs = sum(len(found["runs"]) for found in agreement["sets"].values())
+    return [
+        (
+            f"largest difference to trec_eval, per query: {agreement['metrics']} metrics, "
+            f"{len(agreement['sets'])} sets of judgements, {runs} runs",
+            f"{agreement['largest']:.0e}",
+            "trec_agreement",
+        ),
+        (
+            "STS benchmark, Spearman; published",
+            f"{similarity['measured']:.4f}; {similarity['published']:.4f}",
+            "published",
+        ),
+        (
+            "Banking77, accuracy by MTEB's protocol; published",
+            f"{accuracy['measured']:.4f}; {accuracy['published']:.4f}",
+            "published",
         ),
     ]
 

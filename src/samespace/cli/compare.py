@@ -155,6 +155,8 @@ def _print(result: Comparison) -> None:
     """Print the table; in a terminal too narrow for it, what belongs together is stacked."""
     from rich.console import Console, ConsoleDimensions
 
+    from samespace.evaluate.compare.result import POINT
+
     # A model's name may look like markup.
     console = Console(highlight=False, markup=False, emoji=False)
     room = Console(width=10_000)
@@ -175,6 +177,12 @@ def _print(result: Comparison) -> None:
         f"{result.depth} best documents; vectors: in the row's own precision (on disk all are "
         "float32). Front: nothing else is as good and as fast, or as good and as small."
     )
+    needed = [row.queries_needed for row in result.rows if row.queries_needed is not None]
+    if needed:
+        click.echo(
+            f"To see a difference of {POINT} from the baseline takes {min(needed):,} to "
+            f"{max(needed):,} queries, by how much the rows differ (80 % power at the 5 % level)."
+        )
 
 
 def _table(result: Comparison, *, stacked: bool) -> Table:

@@ -23,7 +23,7 @@ from samespace.evaluate.compare import Grid, compare
 from samespace.evaluate.compare.cache import input_key
 from samespace.evaluate.compare.work import Work
 from samespace.evaluate.report import evaluate_collection
-from samespace.evaluate.significance import compare_scores, holm
+from samespace.evaluate.significance import compare_scores, holm, queries_needed
 from samespace.models import EmbedderReranker, HashEmbedder
 from samespace.models.derived import DerivedEmbedder
 from samespace.space import CANARIES
@@ -113,6 +113,10 @@ def test_tested_against_the_baseline_with_holms_correction(tmp_path: Path) -> No
     assert [row.paired for row in others] == tests
     assert [row.p_holm for row in others] == list(holm([test.p for test in tests]))
     assert any(row.p_holm != row.paired.p for row in others if row.paired)
+    assert base.queries_needed is None
+    for row in others:
+        differences = row.report.scores.values["mrr"] - base.report.scores.values["mrr"]
+        assert row.queries_needed == queries_needed(differences, 0.01)
     assert [row.fastest for row in result.rows].count(True) >= 1
     assert base.smallest, "no other row has no vectors"
 

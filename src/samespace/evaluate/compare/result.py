@@ -9,7 +9,10 @@ from typing import Any
 from samespace.errors import InputError
 from samespace.evaluate.compare.grid import Configuration, Skipped
 from samespace.evaluate.report import Report
-from samespace.evaluate.significance import Paired, compare_scores, holm
+from samespace.evaluate.significance import Paired, compare_scores, holm, queries_needed
+
+POINT = 0.01
+"""The difference that `Row.queries_needed` is about: one point of a hundred."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ class Row:
         curve: {k: mean of the comparison's metric at k}; empty for a metric without cutoffs.
         paired: against the baseline; None for the baseline itself.
         p_holm: the p-value of that, adjusted for all rows by Holm's method.
+        queries_needed: how many queries it would take to see a difference of `POINT` from the
+            baseline; None for the baseline, and where one query says nothing of that.
         fastest: no other row is as good and as fast, and better in one of both.
         smallest: the same for the bytes of vectors.
     """
@@ -57,6 +62,7 @@ class Row:
     curve: Mapping[int, float]
     paired: Paired | None = None
     p_holm: float | None = None
+    queries_needed: int | None = None
     fastest: bool = False
     smallest: bool = False
 
@@ -88,6 +94,7 @@ class Row:
             **vars(self.cost),
             "against_baseline": self.paired and self.paired.to_dict(),
             "p_holm": self.p_holm,
+            "queries_needed": self.queries_needed,
             "fastest": self.fastest,
             "smallest": self.smallest,
             "curve": {str(k): value for k, value in self.curve.items()},
@@ -153,7 +160,7 @@ def rank(rows: Sequence[Row], metric: str, baseline: str) -> tuple[Row, ...]:
     tests = [compare_scores(base.report.scores, row.report.scores, metric) for row in others]
     adjusted = holm([test.p for test in tests])
     tested = [base] + [
-        replace(row, paired=test, p_holm=p)
+        replace(row, paired=test, p_holm=p, queries_needed=_needed(base, row, metric))
         for row, test, p in zip(others, tests, adjusted, strict=True)
     ]
     quality = [row.report.scores.mean(metric) for row in tested]
@@ -168,6 +175,11 @@ def rank(rows: Sequence[Row], metric: str, baseline: str) -> tuple[Row, ...]:
         key=lambda pair: (-pair[0], pair[1].report.p50_ms or 0.0, pair[1].name),
     )
     return tuple(row for _, row in best)
+
+
+def _needed(base: Row, row: Row, metric: str) -> int | None:
+    first, second = (one.report.scores.values[metric] for one in (base, row))
+    return queries_needed(second - first, POINT) if len(first) > 1 else None
 
 
 def pareto(quality: Sequence[float], cost: Sequence[float]) -> list[bool]:
