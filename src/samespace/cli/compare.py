@@ -12,6 +12,7 @@ from samespace.cli.options import (
     html_option,
     json_option,
     load_options,
+    on_long_query_option,
     pop_load_options,
     read_judged,
 )
@@ -80,12 +81,7 @@ def _axis(
 @click.option("--metric", default="ndcg@10", show_default=True, help="What to sort and test by.")
 @_axis("metrics", "NAME,...", "What else to compute.")
 @click.option("--baseline", metavar="NAME", help="The configuration to test against (the first).")
-@click.option(
-    "--on-long",
-    type=click.Choice(["error", "truncate"]),
-    default="error",
-    help="What happens to a query longer than a model's window.",
-)
+@on_long_query_option
 @html_option
 @load_options
 @json_option

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from samespace.cli.options import html_option, in_a_folder, json_option, model_option, read_judged
+from samespace.cli.options import (
+    html_option,
+    in_a_folder,
+    json_option,
+    mode_option,
+    model_option,
+    on_long_query_option,
+    read_judged,
+)
 from samespace.cli.output import print_json
 from samespace.cli.progress import counting_bar
 
@@ -32,12 +40,7 @@ _OF_A_COLLECTION = ("queries", "mode", "where", "reranker", "model", "on_long")
     help="Which side of the test set is asked.",
 )
 @click.option("--run", "run_file", metavar="FILE", help="Score this run instead of asking KB.")
-@click.option(
-    "--mode",
-    type=click.Choice(["hybrid", "dense", "lexical"]),
-    default="hybrid",
-    show_default=True,
-)
+@mode_option
 @click.option("--metrics", metavar="NAMES", help='Such as "ndcg@10,recall@100,mrr".')
 @click.option("--where", metavar="FILTER", help="Search only what the filter accepts.")
 @click.option("--reranker", metavar="NAME", help="Ranks the first hits anew.")
@@ -48,13 +51,7 @@ _OF_A_COLLECTION = ("queries", "mode", "where", "reranker", "model", "on_long")
     show_default=True,
     help="Judged queries without results score 0, or are left out.",
 )
-@click.option(
-    "--on-long",
-    type=click.Choice(["error", "truncate"]),
-    default="error",
-    show_default=True,
-    help="What happens to a query longer than the model's window.",
-)
+@on_long_query_option
 @click.option(
     "--run-out",
     metavar="FILE",

@@ -24,6 +24,19 @@ model_option = click.option(
     metavar="MODEL",
     help="A model's name or folder. For a collection that is there: where its model is.",
 )
+mode_option = click.option(
+    "--mode",
+    type=click.Choice(["hybrid", "dense", "lexical"]),
+    default="hybrid",
+    show_default=True,
+)
+on_long_query_option = click.option(
+    "--on-long",
+    type=click.Choice(["error", "truncate"]),
+    default="error",
+    show_default=True,
+    help="What happens to a query longer than the model's window.",
+)
 wait_option = click.option(
     "--wait",
     type=click.FloatRange(min=0),

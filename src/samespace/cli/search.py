@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import click
 
-from samespace.cli.options import json_option, model_option
+from samespace.cli.options import (
+    json_option,
+    mode_option,
+    model_option,
+    on_long_query_option,
+)
 from samespace.cli.output import print_json, print_results, results_json
 
 
@@ -12,21 +17,11 @@ from samespace.cli.output import print_json, print_results, results_json
 @click.argument("kb", metavar="KB")
 @click.argument("query")
 @click.option("-k", "--k", type=click.IntRange(min=1), default=10, show_default=True)
-@click.option(
-    "--mode",
-    type=click.Choice(["hybrid", "dense", "lexical"]),
-    default="hybrid",
-    show_default=True,
-)
+@mode_option
 @click.option("--where", metavar="FILTER", help="For example: \"year >= 2020 AND lang = 'en'\".")
 @click.option("--offset", type=click.IntRange(min=0), default=0, help="Hits to leave out.")
 @click.option("--by-document", is_flag=True, help="At most one hit per document.")
-@click.option(
-    "--on-long",
-    type=click.Choice(["error", "truncate"]),
-    default="error",
-    help="What happens to a query longer than the model's window.",
-)
+@on_long_query_option
 @model_option
 @json_option
 def search(
