@@ -16,12 +16,18 @@ from samespace.models.catalog import ModelCard
 from samespace.models.digest import weights_digest
 from samespace.models.folder import Given, read_folder
 from samespace.models.inputs import OnLongText, check_on_long, check_role, check_texts, too_long
-from samespace.models.session import Session
+from samespace.models.session import Loaded, Session
 from samespace.models.tokenizer import TextTokenizer, TokenIds
 from samespace.space import FloatArray, Metric, Pooling, Space, Vectors
 from samespace.types import Role
 
 _TOKENIZED_AT_ONCE = 1024
+
+_MOST_THREADS = 4
+"""For one text: the layers of a short one have no work for more."""
+
+_KEPT_TWICE = 256 * 2**20
+"""Bytes of weights up to which a process holds both sessions: the second is a second copy."""
 
 
 class OnnxEmbedder:
@@ -65,7 +71,9 @@ class OnnxEmbedder:
         self._folder = read_folder(Path(folder), card=card, given=given)
         self._lock = threading.Lock()
         self._tokenizer: TextTokenizer | None = None
-        self._session: Session | None = None
+        self._narrow: Session | None = None
+        self._wide: Session | None = None
+        self._wide_in = 0
 
     @property
     def space(self) -> Space:
@@ -107,7 +115,7 @@ class OnnxEmbedder:
         return Vectors(array, self.space, role)
 
     def _run(self, ids: Sequence[TokenIds], array: FloatArray) -> None:
-        session = self._loaded()
+        session = self._session_for(len(ids))
 
         def run(rows: list[int]) -> None:
             array[rows] = session.run([ids[i] for i in rows])
@@ -163,17 +171,34 @@ class OnnxEmbedder:
                 self._tokenizer = TextTokenizer(file, lowercase=folder.lowercase)
             return self._tokenizer
 
-    def _loaded(self) -> Session:
+    def _session_for(self, texts: int) -> Session:
+        """Return the session for a call: one text alone gets several cores, many get one each."""
         with self._lock:
-            if self._session is None:
-                seen = weights_digest(self._folder.weights)
-                if seen != self.space.weights:
-                    raise WeightsMismatch(
-                        f"{self._folder.weights[0]} changed since this embedder was made: "
-                        f"expected sha256 {self.space.weights}, seen {seen}. Load it anew"
-                    )
-                self._session = Session(self._folder)
-            return self._session
+            here, threads = os.getpid(), min(workers(), _MOST_THREADS)
+            large = sum(file.stat().st_size for file in self._folder.weights) > _KEPT_TWICE
+            # A fork has the wide session, but not its threads.
+            wide = texts == 1 and threads > 1 and self._wide_in in (0, here)
+            if wide and not (large and self._narrow):
+                if self._wide is None:
+                    self._wide, self._wide_in = self._open(threads), here
+                return self._wide
+            if self._narrow is None:
+                self._narrow = self._open(1)
+                if large and self._wide_in == here:
+                    self._wide = None
+            return self._narrow
+
+    def _open(self, threads: int) -> Session:
+        other = self._narrow or self._wide
+        if other:
+            return Session(other.model, threads)
+        seen = weights_digest(self._folder.weights)
+        if seen != self.space.weights:
+            raise WeightsMismatch(
+                f"{self._folder.weights[0]} changed since this embedder was made: "
+                f"expected sha256 {self.space.weights}, seen {seen}. Load it anew"
+            )
+        return Session(Loaded.read(self._folder), threads)
 
     def __repr__(self) -> str:
         return f"<OnnxEmbedder {self.space.model} space={self.space.id}>"

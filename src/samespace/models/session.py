@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -43,23 +44,50 @@ class _Array(Protocol):
     shape: Sequence[object]
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """What several sessions of one model share."""
+
+    folder: ModelFolder
+    graph: bytes | str
+    """The graph itself, or the path of an ONNX file."""
+    arrays: dict[str, onnxruntime.OrtValue]
+    """The weights, where the graph does not hold them."""
+
+    @classmethod
+    def read(cls, folder: ModelFolder) -> Loaded:
+        """Read a folder's weights into memory, unless they are in an ONNX file."""
+        if folder.kind == "onnx":
+            return cls(folder, str(folder.weights[0]), {})
+        import onnxruntime as ort
+
+        encoder = read_encoder(folder.config)
+        tensors = encoder.tensors(Tensors(folder.weights))
+        arrays = {name: ort.OrtValue.ortvalue_from_numpy(a) for name, a in tensors.items()}
+        return cls(folder, encoder_graph(encoder), arrays)
+
+
 class Session:
     """A loaded model, safe to run from several threads at once.
 
-    The runtime gets one thread: parallel work comes from calling `run` in parallel, one batch
-    per core. Each batch then stays in its core's cache, no thread waits for another in the
-    middle of a layer, and the weights are in memory once. Two threads would answer a single
-    query sooner on an idle machine (2.5 ms instead of 4.5 for 22 tokens of MiniLM), but later
-    by as much on a busy one, where they spin while waiting for a core; and a runtime without
-    threads of its own survives a fork.
+    With one thread, parallel work comes from calling `run` in parallel, one batch per core: each
+    batch stays in its core's cache, no thread waits for another in the middle of a layer, and a
+    runtime without threads of its own survives a fork. More threads answer a single text sooner.
+    They do not spin while they wait, so that they are sooner on a busy machine too; and a fork,
+    which lacks them, must not run the session.
+
+    Args:
+        model: the weights and their graph.
+        threads: how many threads of the runtime work on one batch.
 
     Raises:
         ModelError: the runtime cannot load the model, or its inputs or outputs are unknown.
     """
 
-    def __init__(self, folder: ModelFolder) -> None:
-        self._folder = folder
-        self._session, self._kept = _open(folder)
+    def __init__(self, model: Loaded, threads: int = 1) -> None:
+        self._folder = folder = model.folder
+        self.model = model
+        self._session = _open(model, threads)
         self._first_position = first_position(folder.config)
         self._padding = folder.config.padding_id() if self._first_position else -1
         where = folder.weights[0]
@@ -134,30 +162,22 @@ class Session:
         return positions
 
 
-def _open(folder: ModelFolder) -> tuple[onnxruntime.InferenceSession, list[Any]]:
+def _open(model: Loaded, threads: int) -> onnxruntime.InferenceSession:
     import onnxruntime as ort
 
     options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
+    options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     # The pattern is remembered for every shape ever seen: memory that only grows, for no gain.
     options.enable_mem_pattern = False
-    kept: list[Any] = []
-    if folder.kind == "onnx":
-        model: str | bytes = str(folder.weights[0])
-    else:
-        encoder = read_encoder(folder.config)
-        tensors = encoder.tensors(Tensors(folder.weights))
-        kept = [ort.OrtValue.ortvalue_from_numpy(array) for array in tensors.values()]
-        options.add_external_initializers(list(tensors), kept)
-        model = encoder_graph(encoder)
+    options.add_external_initializers(list(model.arrays), list(model.arrays.values()))
     try:
-        session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        return ort.InferenceSession(model.graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:
         # The runtime's errors share no base class but Exception.
-        raise ModelError(f"{folder.weights[0]} cannot be loaded: {error}") from error
-    return session, kept
+        raise ModelError(f"{model.folder.weights[0]} cannot be loaded: {error}") from error
 
 
 def _choose_output(outputs: Sequence[_Array], folder: ModelFolder) -> str:
