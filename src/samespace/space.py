@@ -20,7 +20,7 @@ from samespace.errors import InvalidVectors, ModelDrift, SpaceMismatch
 from samespace.types import Role
 
 FloatArray = npt.NDArray[np.float32]
-Pooling = Literal["mean", "cls", "last", "none"]
+Pooling = Literal["mean", "cls", "last", "max", "none"]
 Metric = Literal["cosine", "dot", "euclidean"]
 Precision = Literal["float32", "float16", "int8", "binary"]
 
