@@ -19,6 +19,7 @@ FLOORS = {
     "errors": 0,
     "types": 0,
     "space": 1,
+    "forms": 1,
     "run": 1,
     "text": 2,
     "vectors": 2,

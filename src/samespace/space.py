@@ -23,8 +23,13 @@ FloatArray = npt.NDArray[np.float32]
 Pooling = Literal["mean", "cls", "last", "max", "none"]
 Metric = Literal["cosine", "dot", "euclidean"]
 Precision = Literal["float32", "float16", "int8", "binary"]
+Kind = Literal["dense", "sparse", "multi-vector"]
+Arithmetic = Literal["float32", "float16", "bfloat16", "int8"]
 
 NORM_TOLERANCE = 1e-3
+
+_LATER = {"precision": "float32", "kind": "dense", "arithmetic": "float32"}
+"""Fields that the first definition lacked: left out of the JSON, so that no id changed."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +50,11 @@ class Space:
         metric: how two vectors are compared.
         prompts: what is put before a text, as sorted (role, prompt) pairs; for a hosted model
             the input type that it is given.
-        modality: "text" or "image".
+        modality: "text", or "text+image" where both have vectors in the space.
         precision: what the numbers of a document's vector were rounded to.
+        kind: one vector for a text ("dense"), one weight for each word of a vocabulary
+            ("sparse"; `dimensions` is its size), or one vector for each token ("multi-vector").
+        arithmetic: what the model's weights were rounded to when it ran.
     """
 
     model: str
@@ -61,6 +69,8 @@ class Space:
     prompts: tuple[tuple[str, str], ...] = ()
     modality: str = "text"
     precision: Precision = "float32"
+    kind: Kind = "dense"
+    arithmetic: Arithmetic = "float32"
 
     def canonical(self) -> str:
         """Return the canonical JSON that the id is made from: sorted keys, no spaces, ASCII."""
@@ -105,11 +115,12 @@ class Space:
             )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as plain JSON values; full precision is not mentioned."""
+        """Return the fields as plain JSON values; what came later is left out at its default."""
         values = dataclasses.asdict(self)
         values["prompts"] = dict(self.prompts)
-        if self.precision == "float32":
-            del values["precision"]
+        for name, default in _LATER.items():
+            if values[name] == default:
+                del values[name]
         return values
 
     @classmethod

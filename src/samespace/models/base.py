@@ -1,10 +1,11 @@
-"""What the rest of the house asks of a model: the `Embedder` protocol."""
+"""What the rest of the house asks of a model: the protocols of embedders and rerankers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Literal, Protocol, runtime_checkable
 
+from samespace.forms import MultiVectors, SparseVectors
 from samespace.space import Space, Vectors
 from samespace.types import Role
 
@@ -44,6 +45,46 @@ class Embedder(Protocol):
         Raises:
             TooLong: a text exceeds `max_tokens` and `on_long` is "error".
         """
+
+
+class SparseEmbedder(Protocol):
+    """An `Embedder` whose space is of kind "sparse"; see there for the members."""
+
+    @property
+    def space(self) -> Space: ...
+
+    @property
+    def max_tokens(self) -> int: ...
+
+    def count(self, texts: Sequence[str], role: Role = "document") -> list[int]: ...
+
+    def embed(
+        self,
+        texts: Sequence[str],
+        role: Role,
+        *,
+        on_long: Literal["error", "truncate"] = "error",
+    ) -> SparseVectors: ...
+
+
+class MultiVectorEmbedder(Protocol):
+    """An `Embedder` whose space is of kind "multi-vector"; see there for the members."""
+
+    @property
+    def space(self) -> Space: ...
+
+    @property
+    def max_tokens(self) -> int: ...
+
+    def count(self, texts: Sequence[str], role: Role = "document") -> list[int]: ...
+
+    def embed(
+        self,
+        texts: Sequence[str],
+        role: Role,
+        *,
+        on_long: Literal["error", "truncate"] = "error",
+    ) -> MultiVectors: ...
 
 
 @runtime_checkable

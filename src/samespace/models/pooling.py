@@ -19,8 +19,8 @@ def pool(output: FloatArray, lengths: npt.NDArray[Any], space: Space) -> FloatAr
         output: (texts, tokens, dimensions), padded on the right, or (texts, dimensions) for a
             graph that pools by itself.
         lengths: the number of real tokens of each text.
-        space: says the pooling: "mean" of the real tokens, the first ("cls"), the last real
-            one ("last"), or "none".
+        space: says the pooling: "mean" of the real tokens, the largest of them in each
+            dimension ("max"), the first ("cls"), the last real one ("last"), or "none".
 
     Returns:
         float32, (texts, dimensions).
@@ -31,6 +31,8 @@ def pool(output: FloatArray, lengths: npt.NDArray[Any], space: Space) -> FloatAr
         pooled = output[:, 0]
     elif space.pooling == "last":
         pooled = output[np.arange(len(output)), lengths - 1]
+    elif space.pooling == "max":
+        pooled = np.stack([row[:n].max(axis=0) for row, n in zip(output, lengths, strict=True)])
     else:
         pooled = np.stack([row[:n].mean(axis=0) for row, n in zip(output, lengths, strict=True)])
     if space.normalized:
