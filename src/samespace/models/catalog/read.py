@@ -1,16 +1,18 @@
-"""The catalog's files: one TOML file for each group of models, and the user's own."""
+"""The catalog's files: TOML that comes with samespace, and the user's own entries."""
 
 from __future__ import annotations
 
 import dataclasses
+import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from importlib import resources
 from typing import Any
 
 from samespace.errors import ModelError
 from samespace.models.catalog.card import Fact, Figure, ModelCard
+from samespace.models.catalog.own import own_folder
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -18,47 +20,99 @@ else:
     import tomli as tomllib
 
 _LISTS = ("kinds", "aliases", "matryoshka", "languages", "modalities", "mind")
+_HEADER = re.compile(r"^\[\[model\]\][ \t]*$", re.MULTILINE)
 
 
-def parse(text: str, origin: str = "") -> tuple[ModelCard, ...]:
+def parse(text: str, origin: str = "catalog") -> tuple[ModelCard, ...]:
     """Read entries from TOML.
 
+    Args:
+        text: [[model]] tables, see `ModelCard` for their fields.
+        origin: the file's name, for messages.
+
     Raises:
-        ModelError: the text is no TOML, an entry is incomplete, has unknown fields or states
-            something without a source, or two have the same name or weights.
+        ModelError: the text is no TOML, an entry is incomplete or has unknown fields, or two
+            have the same name, alias or weights.
     """
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ModelError(f"{origin or 'catalog'}: not TOML: {error}") from error
-    if set(tables) - {"model"}:
-        raise ModelError(
-            f"{origin or 'catalog'}: expected [[model]] tables only, got {sorted(tables)}"
-        )
+        raise ModelError(f"{origin}: not TOML: {error}") from error
+    if set(tables) - {"model"} or not isinstance(tables.get("model", []), list):
+        raise ModelError(f"{origin}: expected [[model]] tables only, got {', '.join(tables)}")
     return unique(_card(entry, origin) for entry in tables.get("model", []))
 
 
 def unique(cards: Iterable[ModelCard]) -> tuple[ModelCard, ...]:
     """Return the cards; raise ModelError where two share a name, an alias or weights."""
-    taken: dict[str, ModelCard] = {}
     found = tuple(cards)
+    taken: dict[str, ModelCard] = {}
     for card in found:
         for name in {card.name, *card.aliases, card.weights} - {""}:
             if name in taken:
                 raise ModelError(
-                    f"catalog: {name!r} stands for {taken[name].name} ({taken[name].origin}) "
-                    f"and for {card.name} ({card.origin})"
+                    f"{name!r} is used twice: by {taken[name].name} ({taken[name].origin}) and "
+                    f"by {card.name} ({card.origin})"
                 )
             taken[name] = card
     return found
 
 
+@lru_cache(maxsize=1)
+def catalog() -> tuple[ModelCard, ...]:
+    """Return all entries: those that come with samespace, then the user's own.
+
+    Raises:
+        ModelError: a file of the user's own entries cannot be used; the message names it.
+    """
+    return unique(card for text, origin in _files() for card in parse(text, origin))
+
+
+def find(name: str) -> ModelCard | None:
+    """Return the entry with this name or alias, or None."""
+    return next((c for c in _mentioning(name) if name == c.name or name in c.aliases), None)
+
+
+def find_weights(digest: str) -> ModelCard | None:
+    """Return the entry whose weights have this digest, or None."""
+    return next((c for c in _mentioning(digest) if c.weights == digest), None)
+
+
+@lru_cache(maxsize=64)
+def _mentioning(value: str) -> tuple[ModelCard, ...]:
+    """Return the entries that hold a string: reading all takes longer than to load a model."""
+    if not value:
+        return ()
+    found = []
+    for text, origin in _files():
+        for table in _HEADER.split(text)[1:]:
+            if value in table:
+                found += parse(f"[[model]]{table}", origin)
+    return tuple(found)
+
+
+def forget() -> None:
+    """Read the files anew at the next question."""
+    catalog.cache_clear()
+    _mentioning.cache_clear()
+
+
+def _files() -> Iterator[tuple[str, str]]:
+    """Yield the text and the name of every file."""
+    folder = resources.files("samespace.models.catalog")
+    for file in sorted(folder.iterdir(), key=lambda file: file.name):
+        if file.name.endswith(".toml"):
+            yield file.read_text("utf-8"), file.name
+    for path in sorted(own_folder().glob("*.toml")):
+        yield path.read_text("utf-8"), str(path)
+
+
 def _card(entry: Mapping[str, Any], origin: str) -> ModelCard:
-    name = f"{origin or 'catalog'}: entry {entry.get('name')!r}"
+    name = f"{origin}: entry {entry.get('name')!r}"
     known = {f.name for f in dataclasses.fields(ModelCard)} - {"origin"}
     unknown = sorted(set(entry) - known)
     if unknown:
-        raise ModelError(f"{name}: unknown fields {unknown}")
+        raise ModelError(f"{name}: unknown fields {', '.join(unknown)}")
     fields: dict[str, Any] = {**entry, "origin": origin}
     try:
         fields |= {key: tuple(entry[key]) for key in _LISTS if key in entry}
@@ -69,21 +123,3 @@ def _card(entry: Mapping[str, Any], origin: str) -> ModelCard:
         return ModelCard(**fields)
     except (KeyError, TypeError) as error:
         raise ModelError(f"{name}: {error}") from error
-
-
-@lru_cache(maxsize=1)
-def catalog() -> tuple[ModelCard, ...]:
-    """Return all entries, in the order of the files' names."""
-    folder = resources.files("samespace.models.catalog")
-    files = sorted((f for f in folder.iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
-    return unique(card for file in files for card in parse(file.read_text("utf-8"), file.name))
-
-
-def find(name: str) -> ModelCard | None:
-    """Return the entry with this name or alias, or None."""
-    return next((c for c in catalog() if name == c.name or name in c.aliases), None)
-
-
-def find_weights(digest: str) -> ModelCard | None:
-    """Return the entry whose weights have this digest, or None."""
-    return next((c for c in catalog() if digest and c.weights == digest), None)
