@@ -10,6 +10,7 @@
     ├── ModelError                     a model folder or file that cannot be used
     │   ├── ModelNotFound              the name is known nowhere
     │   └── WeightsMismatch            the file is not the one that is pinned
+    ├── BudgetExceeded                 a request would cost more than was allowed
     ├── SpaceError                     anything that would break "one space"
     │   ├── SpaceMismatch              two different spaces met
     │   ├── ModelDrift                 the same name, other vectors
@@ -69,6 +70,10 @@ class ModelNotFound(ModelError):
 
 class WeightsMismatch(ModelError):
     """The weights found are not the ones that are pinned."""
+
+
+class BudgetExceeded(SamespaceError):
+    """The next request to a provider would pass the budget; it was not sent."""
 
 
 class SpaceError(SamespaceError):
