@@ -2,52 +2,169 @@
 
 from __future__ import annotations
 
+import datetime
+from pathlib import Path
+
 import pytest
 
 from samespace.errors import ModelError
-from samespace.models.catalog import catalog, find, find_weights, parse
+from samespace.models.catalog import add, catalog, find, find_weights, parse, select
+from samespace.models.catalog.read import forget
 
 ENTRY = f"""
 [[model]]
 name = "one"
+provider = "huggingface"
 hub = "org/one"
+kinds = ["dense"]
 weights = "{"a" * 64}"
 tokenizer = "{"b" * 64}"
 pooling = "cls"
 normalized = true
 dimensions = 8
+matryoshka = [4]
 max_tokens = 16
 metric = "cosine"
 licence = "MIT"
 """
+REQUIRED = [
+    "text-embedding-3-small",
+    "text-embedding-3-large",
+    "embed-english-v3.0",
+    "embed-multilingual-v3.0",
+    "embed-v4.0",
+    "voyage-3-large",
+    "voyage-3.5",
+    "voyage-code-3",
+    "voyage-finance-2",
+    "voyage-law-2",
+    "voyage-multimodal-3",
+    "voyage-4",
+    "voyage-4-large",
+    "voyage-4-lite",
+    "gemini-embedding-001",
+    "mistral-embed",
+    "jina-embeddings-v3",
+    "jina-embeddings-v4",
+    "Qwen3-Embedding-0.6B",
+    "Qwen3-Embedding-4B",
+    "Qwen3-Embedding-8B",
+    "bge-m3",
+    "bge-small-en-v1.5",
+    "bge-base-en-v1.5",
+    "bge-large-en-v1.5",
+    "e5-small-v2",
+    "e5-base-v2",
+    "e5-large-v2",
+    "multilingual-e5-small",
+    "multilingual-e5-base",
+    "multilingual-e5-large",
+    "gte-base",
+    "gte-large",
+    "gte-multilingual-base",
+    "nomic-embed-text-v1.5",
+    "nomic-embed-text-v2-moe",
+    "NV-Embed-v2",
+    "all-MiniLM-L6-v2",
+    "all-mpnet-base-v2",
+    "mxbai-embed-large-v1",
+    "snowflake-arctic-embed-l-v2.0",
+    "splade-v3",
+    "colbertv2.0",
+    "GTE-ModernColBERT-v1",
+    "clip-ViT-B-32",
+    "siglip-base-patch16-224",
+    "BiomedCLIP-PubMedBERT_256-vit_base_patch16_224",
+    "pubmedbert-base-embeddings",
+    "BioLORD-2023",
+    "specter2",
+    "scibert_scivocab_uncased",
+    "legal-bert-base-uncased",
+    "codebert-base",
+    "potion-base-8M",
+    "potion-retrieval-32M",
+    "ms-marco-MiniLM-L6-v2",
+    "bge-reranker-v2-m3",
+    "Qwen3-Reranker-0.6B",
+    "mxbai-rerank-base-v2",
+    "rerank-v3.5",
+    "rerank-2.5",
+    "jina-reranker-v2-base-multilingual",
+]
+NEVER_TRAINED = ["scibert_scivocab_uncased", "legal-bert-base-uncased", "codebert-base"]
 
 
 def test_every_name_finds_its_entry() -> None:
-    assert catalog()
+    assert len(catalog()) > 70
     for card in catalog():
         for name in (card.name, *card.aliases):
-            assert find(name) is card
-        assert find_weights(card.weights) is card
-        assert card.licence
+            assert find(name) == card
+        if card.weights:
+            assert find_weights(card.weights) == card
     assert find("no-such-model") is None
+    assert find("") is None
+    assert find_weights("") is None
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_the_models_that_people_use_are_there(name: str) -> None:
+    assert find(name) is not None
+
+
+def test_every_statement_has_one_source_and_a_day() -> None:
+    problems = {card.name: card.unsourced() for card in catalog() if card.unsourced()}
+    assert not problems
+    for card in catalog():
+        for fact in (*card.facts, *card.figures):
+            assert isinstance(fact.read, datetime.date)
+            assert fact.source.strip()
+
+
+def test_what_must_not_be_forgotten() -> None:
+    for name in NEVER_TRAINED:
+        card = find(name)
+        assert card is not None
+        assert card.retrieval is False
+        assert card.mind
+    hosted = [card for card in catalog() if card.hosted and card.embeds]
+    assert all(card.max_tokens for card in hosted)
+    for card in catalog():
+        roles = set(card.prompts) | set(card.input_types)
+        assert not (card.symmetric and len({card.prompts.get(r, "") for r in roles}) > 1), card.name
+
+
+def test_a_family_shares_its_width() -> None:
+    for family in {card.family for card in catalog()} - {""}:
+        cards = [card for card in catalog() if card.family == family]
+        widths = [{card.dimensions, *card.matryoshka} for card in cards]
+        assert len(cards) > 1
+        assert set.intersection(*widths)
 
 
 def test_an_entry() -> None:
     (card,) = parse(ENTRY + 'aliases = ["uno"]\nprompts = {query = "q: "}\n')
     assert (card.name, card.aliases, card.prompts) == ("one", ("uno",), {"query": "q: "})
     assert card.weights_file == "model.safetensors"
+    assert card.dimensions == 8
+    assert "licence has no source" in card.unsourced()
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         (ENTRY.replace('"' + "a" * 64 + '"', '"abc"'), "weights must be 64 lower-case hexa"),
-        (ENTRY.replace("cls", "max"), "pooling must be one of"),
+        (ENTRY.replace("cls", "sum"), "pooling must be one of"),
         (ENTRY.replace("cosine", "manhattan"), "metric must be one of"),
         (ENTRY.replace("= 8", "= 0"), "must be positive"),
+        (ENTRY.replace("[4]", "[8]"), "matryoshka must list widths below"),
+        (ENTRY.replace('["dense"]', '["thick"]'), "kinds must be one of"),
+        (ENTRY.replace('["dense"]', "[]"), "kinds must name at least one"),
+        (ENTRY.replace("dimensions = 8", "").replace("[4]", "[]"), "dimensions are missing"),
+        (ENTRY.replace("[[model]]", "[[models]]"), r"expected \[\[model\]\] tables only"),
+        ("[[model]", "not TOML"),
         (ENTRY + 'prompts = {passage = "p"}\n', "prompts are for query and document"),
-        (ENTRY + "speed = 3\n", r"'one': unknown fields \['speed'\]"),
-        (ENTRY.replace('licence = "MIT"', ""), "'one':.*licence"),
+        (ENTRY + "speed = 3\n", r"'one': unknown fields speed"),
+        (ENTRY.replace('provider = "huggingface"', ""), "'one':.*provider"),
         (ENTRY + ENTRY, "'one' is used twice"),
         (ENTRY + ENTRY.replace('"one"', '"two"'), "'aaaa.*' is used twice"),
     ],
@@ -55,3 +172,47 @@ def test_an_entry() -> None:
 def test_refused(text: str, message: str) -> None:
     with pytest.raises(ModelError, match=message):
         parse(text)
+
+
+def test_ones_own_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAMESPACE_CONFIG", str(tmp_path / "config"))
+    forget()
+    try:
+        file = tmp_path / "mine.toml"
+        file.write_text(ENTRY)
+        assert find("one") is None
+        (card,), place = add(file)
+        assert place == tmp_path / "config/models/mine.toml"
+        assert find("one") == card
+        assert card in catalog()
+        assert select(catalog(), dimensions=4, licence="mit", min_window=16)[-1:] == (card,)
+        file.write_text(ENTRY.replace("MIT", "BSD-3-Clause"))
+        add(file)
+        found = find("one")
+        assert found is not None
+        assert found.licence == "BSD-3-Clause"
+        file.write_text(ENTRY.replace('"one"', '"all-MiniLM-L6-v2"'))
+        with pytest.raises(ModelError, match="'all-MiniLM-L6-v2' is used twice"):
+            add(file)
+        assert find("one") == found
+    finally:
+        monkeypatch.undo()
+        forget()
+
+
+def test_what_is_not_known_meets_no_condition() -> None:
+    cards = parse(
+        ENTRY
+        + ENTRY.replace('"one"', '"two"')
+        .replace("a" * 64, "c" * 64)
+        .replace("max_tokens = 16\n", "")
+        .replace("MIT", "CC-BY-NC-4.0")
+        + 'languages = ["de"]\nmodalities = ["text", "image"]\n'
+    )
+    assert [c.name for c in select(cards, min_window=1)] == ["one"]
+    assert [c.name for c in select(cards, language="de")] == ["two"]
+    assert [c.name for c in select(cards, modality="image")] == ["two"]
+    assert [c.name for c in select(cards, kind="sparse")] == []
+    assert [c.name for c in select(cards, commercial=True)] == []
+    assert [c.name for c in select(cards, max_price=0)] == ["one", "two"]
+    assert [c.name for c in select(cards, licence="nc")] == ["two"]

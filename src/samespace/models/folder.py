@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, TypeVar, get_args
 
 from samespace.errors import InputError, ModelError, ModelNotFound
-from samespace.models.catalog import ModelCard, find_weights
+from samespace.models.catalog import ModelCard, find, find_weights
 from samespace.models.digest import file_digest, tokenizer_digest, weights_digest
 from samespace.models.encoder import first_position
 from samespace.models.files import JsonFile, read_object
@@ -88,7 +88,7 @@ def read_folder(folder: Path, *, card: ModelCard | None = None, given: Given) ->
     config = read_object(modules.root / "config.json")
     if not config.values:
         raise ModelNotFound(f"{folder} holds no model: {config.path} is absent or empty")
-    if card:
+    if card and card.weights:
         check_weights(modules.root / card.weights_file, card)
     kind, weights = _weights(folder, modules.root, card)
     if kind == "safetensors" and given.pooling == "none":
@@ -97,7 +97,7 @@ def read_folder(folder: Path, *, card: ModelCard | None = None, given: Given) ->
             'safetensors: say "mean", "cls" or "last"'
         )
     digest = weights_digest(weights)
-    known = card or find_weights(digest)
+    known = card or find_weights(digest) or find(hub_name(folder))
     space, lowercase = _space(folder, modules, config, digest, known, given)
     if card:
         _check_card(folder, card, space)
@@ -192,7 +192,7 @@ def _tokenizer(root: Path) -> str:
 def _weights(
     folder: Path, root: Path, card: ModelCard | None
 ) -> tuple[Literal["onnx", "safetensors"], tuple[Path, ...]]:
-    if card:
+    if card and card.weights:
         return "safetensors", (root / card.weights_file,)
     tensors = _safetensors(root)
     graphs = [p / "model.onnx" for p in (folder, folder / "onnx", root, root / "onnx")]
@@ -256,10 +256,15 @@ def _window(root: Path, config: JsonFile, known: ModelCard | None, given: int | 
 
 def _name(folder: Path) -> str:
     """Name an uncatalogued model by its folder, or by its repository in the hub's cache."""
+    return hub_name(folder).rsplit("/", 1)[-1] or folder.resolve().name
+
+
+def hub_name(folder: Path) -> str:
+    """Return the repository ("org/name") that a folder of the hub's cache holds, else ""."""
     path = folder.resolve()
     if path.parent.name == "snapshots" and path.parent.parent.name.startswith("models--"):
-        return path.parent.parent.name.rsplit("--", 1)[-1]
-    return path.name
+        return path.parent.parent.name.removeprefix("models--").replace("--", "/", 1)
+    return ""
 
 
 def _check_card(folder: Path, card: ModelCard, space: Space) -> None:
@@ -273,7 +278,7 @@ def _check_card(folder: Path, card: ModelCard, space: Space) -> None:
     }
     for name, expected in pinned.items():
         seen = getattr(space, name)
-        if seen != expected:
+        if expected not in (None, "", ()) and seen != expected:
             raise ModelError(
                 f"{folder} is not {card.name} as the catalog pins it: {name} is {seen!r}, "
                 f"expected {expected!r}. Fetch the model anew, or, if you mean this version, "

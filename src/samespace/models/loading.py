@@ -1,22 +1,54 @@
-"""From a name, a folder or an object to an embedder."""
+"""From a name, a folder or an object to what embeds."""
 
 from __future__ import annotations
 
 import difflib
+import importlib.util
 import os
+from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any, Literal, overload
 
-from samespace.errors import InputError, ModelNotFound
-from samespace.models.base import Embedder
-from samespace.models.catalog import catalog, find
+from samespace.errors import InputError, ModelError, ModelNotFound
+from samespace.models.base import Embedder, MultiVectorEmbedder, SparseEmbedder
+from samespace.models.catalog import ModelCard, catalog, find
 from samespace.models.onnx import OnnxEmbedder
 from samespace.models.weights import locate
+from samespace.models.what import What, what_is
+from samespace.space import Kind
 
 ENTRY_POINTS = "samespace.embedders"
+Runtime = Literal["onnx", "torch"]
 
 
-def load(model: str | os.PathLike[str] | Embedder) -> Embedder:
+@overload
+def load(
+    model: str | os.PathLike[str] | Embedder,
+    *,
+    kind: Literal["dense"] = "dense",
+    runtime: Runtime | None = None,
+) -> Embedder: ...
+
+
+@overload
+def load(
+    model: str | os.PathLike[str], *, kind: Literal["sparse"], runtime: Runtime | None = None
+) -> SparseEmbedder: ...
+
+
+@overload
+def load(
+    model: str | os.PathLike[str], *, kind: Literal["multi-vector"], runtime: Runtime | None = None
+) -> MultiVectorEmbedder: ...
+
+
+def load(
+    model: str | os.PathLike[str] | Embedder,
+    *,
+    kind: Kind = "dense",
+    runtime: Runtime | None = None,
+) -> Any:
     """Return an embedder for a model.
 
     Args:
@@ -24,11 +56,15 @@ def load(model: str | os.PathLike[str] | Embedder) -> Embedder:
             `samespace.embedders`, a callable that takes the name and returns an embedder; the
             path of a model's folder; or an embedder, which is returned as it is. A catalogued
             name wins over a folder of the same name: write "./name" for the folder.
+        kind: which of its forms, where a model has several (BGE-M3 has all three).
+        runtime: what runs a dense model's folder: "onnx", "torch" (sentence-transformers), or
+            the first of them that can. Both make the same Space.
 
     Raises:
         ModelNotFound: nothing has the name, or the files of the model are nowhere.
         WeightsMismatch: a catalogued model's weights are not the pinned ones.
-        ModelError: the folder's model cannot be used.
+        ModelError: the folder's model cannot be used, or does not make vectors of this kind.
+        MissingExtra: the model needs a package that is not installed.
         InputError: what was given, or what an entry point returned, is no embedder.
 
     >>> from samespace.models import HashEmbedder
@@ -36,22 +72,105 @@ def load(model: str | os.PathLike[str] | Embedder) -> Embedder:
     256
     """
     if isinstance(model, str):
-        return _named(model)
+        return _named(model, kind, runtime)
     if isinstance(model, os.PathLike):
-        return OnnxEmbedder(model)
+        return _folder(Path(model), None, kind, runtime)
     return _checked(model, "load")
 
 
-def _named(name: str) -> Embedder:
+def _named(name: str, kind: Kind, runtime: Runtime | None) -> object:
     card = find(name)
+    if card and card.hosted:
+        from samespace.models.hosted import HostedEmbedder
+
+        if kind != "dense":
+            raise ModelError(f"{card.name} makes dense vectors, no {kind} ones")
+        return HostedEmbedder(card)
     if card:
-        return OnnxEmbedder(locate(card), card=card)
+        if not card.embeds:
+            raise ModelError(_scores_pairs(card.name))
+        return _folder(locate(card), card, kind, runtime)
     for entry in entry_points(group=ENTRY_POINTS):
         if entry.name == name:
             return _checked(entry.load()(name), f"the entry point {name!r} ({entry.value})")
     if name and Path(name).is_dir():
-        return OnnxEmbedder(name)
-    raise ModelNotFound(_unknown(name))
+        return _folder(Path(name), None, kind, runtime)
+    raise ModelNotFound(unknown(name))
+
+
+def _folder(folder: Path, card: ModelCard | None, kind: Kind, runtime: Runtime | None) -> object:
+    what = what_is(folder)
+    name = card.name if card else str(folder)
+    if what == "cross-encoder":
+        raise ModelError(_scores_pairs(name))
+    if what == "bge-m3":
+        from samespace.models.torch.m3 import M3Embedder
+
+        forms = M3Embedder(folder, card=card)
+        return {"dense": forms.dense, "sparse": forms.sparse, "multi-vector": forms.multi}[kind]
+    made = what if what in ("sparse", "multi-vector") else "dense"
+    if made != kind:
+        raise ModelError(
+            f"{name} makes {made} vectors: load it with kind={made!r}"
+            + ("; a collection is searched by dense vectors" if kind == "dense" else "")
+        )
+    if what == "dense":
+        return _dense(folder, card, runtime)
+    return _class(what)(folder, card=card)
+
+
+def _class(what: What) -> Callable[..., object]:
+    if what == "static":
+        from samespace.models.static import StaticEmbedder
+
+        return StaticEmbedder
+    from samespace.models import torch
+
+    return {
+        "sparse": torch.TorchSparseEmbedder,
+        "multi-vector": torch.TorchMultiVectorEmbedder,
+        "image-text": torch.ImageTextEmbedder,
+    }[what]
+
+
+def _dense(folder: Path, card: ModelCard | None, runtime: Runtime | None) -> Embedder:
+    if runtime == "torch":
+        from samespace.models.torch import TorchEmbedder
+
+        return TorchEmbedder(folder, card=card)
+    embedder = OnnxEmbedder(folder, card=card)
+    try:
+        embedder.require_runnable()
+    except ModelError as error:
+        if runtime == "onnx":
+            raise
+        if importlib.util.find_spec("sentence_transformers") is None:
+            raise ModelError(
+                f'{error}. PyTorch may run it: pip install "samespace[torch]"'
+            ) from error
+        from samespace.models.torch import TorchEmbedder
+
+        return TorchEmbedder(folder, card=card)
+    return embedder
+
+
+def needs(card: ModelCard) -> str:
+    """Return what it takes to run a model, as a sentence."""
+    if card.hosted:
+        from samespace.models.hosted import key_variable
+
+        return (
+            f"It is called over the network: its texts leave this machine. Needs pip install "
+            f'"samespace[hosted]" and a key in {key_variable(card)}.'
+        )
+    if card.kinds == ("static",):
+        return "It runs with numpy alone."
+    if card.kinds == ("dense",):
+        return (
+            "It runs on ONNX Runtime where its architecture is BERT, RoBERTa, XLM-R or MPNet or "
+            'its repository has an ONNX file, else on PyTorch: pip install "samespace[torch]".'
+        )
+    return 'It runs on PyTorch: pip install "samespace[torch]".'
 
 
 def lasting_name(model: str | os.PathLike[str] | Embedder) -> str:
@@ -78,14 +197,24 @@ def _checked(model: object, source: str) -> Embedder:
     return model
 
 
-def _unknown(name: str) -> str:
-    known = [n for card in catalog() for n in (card.name, *card.aliases)]
-    known += [entry.name for entry in entry_points(group=ENTRY_POINTS)]
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
+def _scores_pairs(name: str) -> str:
+    return (
+        f"{name} is a cross-encoder: it scores a query with a text and makes no vectors. Use it "
+        f"as a reranker: load_reranker({name!r}), or --reranker"
+    )
+
+
+def unknown(name: str) -> str:
+    """Return the message for a model's name that nothing has."""
+    cards = catalog()
+    known = [n for card in cards for n in (card.name, *card.aliases)]
+    added = [entry.name for entry in entry_points(group=ENTRY_POINTS)]
+    close = difflib.get_close_matches(name, known + added, n=3)
+    hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
     lines = [
         f"no model is called {name!r}, and there is no such folder.{hint}",
-        f"Known names: {', '.join(known)}.",
+        f"samespace models lists the {len(cards)} that are known by name"
+        + (f"; installed packages add {', '.join(added)}." if added else "."),
     ]
     if name.count("/") == 1 and not name.startswith((".", "/")):
         lines.append(

@@ -14,6 +14,7 @@ from samespace.errors import InputError, WeightsMismatch
 from samespace.models.batching import batches, workers
 from samespace.models.catalog import ModelCard
 from samespace.models.digest import weights_digest
+from samespace.models.encoder import read_encoder
 from samespace.models.folder import Given, read_folder
 from samespace.models.inputs import OnLongText, check_on_long, check_role, check_texts, too_long
 from samespace.models.session import Loaded, Session
@@ -84,6 +85,11 @@ class OnnxEmbedder:
     def max_tokens(self) -> int:
         """The model's window in tokens, special tokens and prompt included."""
         return self._folder.max_tokens
+
+    def require_runnable(self) -> None:
+        """Raise ModelError if the architecture is not one that runs here; loads no weights."""
+        if self._folder.kind == "safetensors":
+            read_encoder(self._folder.config)
 
     def count(self, texts: Sequence[str], role: Role = "document") -> list[int]:
         """Return how many tokens each text takes, special tokens and prompt included.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 from samespace.errors import ModelNotFound, WeightsMismatch
@@ -12,6 +13,7 @@ from samespace.models.catalog import ModelCard
 from samespace.models.digest import file_digest
 
 _NEEDED = ("config.json", "tokenizer.json")
+_WEIGHTS = ("*.safetensors", "*.onnx", "pytorch_model*.bin")
 _ALSO = (
     "modules.json",
     "*/config.json",
@@ -22,11 +24,11 @@ _ALSO = (
 
 
 def locate(card: ModelCard) -> Path:
-    """Return a folder that holds the model with exactly the weights that the catalog pins.
+    """Return a folder that holds the model, with exactly the weights that the catalog pins.
 
-    Looked at in this order, so that nothing is fetched that is there: the installed package
-    that carries the model, the local cache of the Hugging Face hub, the hub itself (unless
-    HF_HUB_OFFLINE is set).
+    Where the catalog pins none, the Space pins what was found. Looked at in this order, so that
+    nothing is fetched that is there: the installed package that carries the model, the local
+    cache of the Hugging Face hub, the hub itself (unless HF_HUB_OFFLINE is set).
 
     Raises:
         WeightsMismatch: the weights at the first place that has any are other ones.
@@ -36,7 +38,7 @@ def locate(card: ModelCard) -> Path:
     for places in (_package(card, looked), _hub_cache(card, looked), _hub(card, looked)):
         folders = list(places)
         for folder in folders:
-            if file_digest(folder / card.weights_file) == card.weights:
+            if not card.weights or file_digest(folder / card.weights_file) == card.weights:
                 return folder
         if folders:
             check_weights(folders[0] / card.weights_file, card)
@@ -66,7 +68,12 @@ def check_weights(file: Path, card: ModelCard) -> None:
 
 
 def _missing(folder: Path, card: ModelCard) -> list[str]:
-    return [name for name in (*_NEEDED, card.weights_file) if not (folder / name).is_file()]
+    if card.weights:
+        return [name for name in (*_NEEDED, card.weights_file) if not (folder / name).is_file()]
+    # A repository that is not pinned may keep its files as its own library has them.
+    configured = any((folder / name).is_file() for name in ("config.json", "modules.json"))
+    weighed = any(True for pattern in _WEIGHTS for _ in folder.rglob(pattern))
+    return ([] if configured else ["config.json"]) + ([] if weighed else [card.weights_file])
 
 
 def _package(card: ModelCard, looked: list[str]) -> Iterator[Path]:
@@ -87,7 +94,7 @@ def _package(card: ModelCard, looked: list[str]) -> Iterator[Path]:
 
 
 def _hub_cache(card: ModelCard, looked: list[str]) -> Iterator[Path]:
-    """Yield the complete snapshots in the hub's cache, that of the branch `main` first.
+    """Yield the complete snapshots in the hub's cache: the catalog's revision or `main` first.
 
     The layout is read here because importing huggingface_hub takes longer than loading a model.
     """
@@ -97,9 +104,10 @@ def _hub_cache(card: ModelCard, looked: list[str]) -> Iterator[Path]:
         main = (root / "refs/main").read_text("utf-8").strip()
     except OSError:
         main = ""
+    first = card.revision or main
     if not snapshots:
         looked.append(f"Hugging Face cache: no snapshot in {root}")
-    for folder in sorted(snapshots, key=lambda p: p.name != main):
+    for folder in sorted(snapshots, key=lambda p: p.name != first):
         missing = _missing(folder, card)
         if not missing:
             yield folder
@@ -120,13 +128,16 @@ def _hub(card: ModelCard, looked: list[str]) -> Iterator[Path]:
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
         looked.append("Hugging Face hub: not asked, because HF_HUB_OFFLINE is set")
         return
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import HfApi, snapshot_download
 
-    wanted = [*_NEEDED, *_ALSO, card.weights_file]
     try:
         # Its errors are many (HTTP, offline, authorization, disk) and share no base class;
         # every one of them means that the hub did not give the files.
-        folder = Path(snapshot_download(card.hub, allow_patterns=wanted))
+        revision = card.revision or None
+        wanted = [*_NEEDED, *_ALSO, card.weights_file]
+        if not card.weights:
+            wanted = _chosen(HfApi().list_repo_files(card.hub, revision=revision))
+        folder = Path(snapshot_download(card.hub, revision=revision, allow_patterns=wanted))
     except Exception as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         looked.append(f"Hugging Face hub, {card.hub}: {type(error).__name__}: {reason[0]}")
@@ -136,3 +147,12 @@ def _hub(card: ModelCard, looked: list[str]) -> Iterator[Path]:
         looked.append(f"Hugging Face hub, {card.hub}: {folder} lacks {', '.join(missing)}")
     else:
         yield folder
+
+
+def _chosen(files: list[str]) -> list[str]:
+    """Return the files to fetch: configuration, tokenizer, and the weights in one format."""
+    formats = [[f for f in files if fnmatch(f, pattern)] for pattern in _WEIGHTS]
+    # Heads of BGE-M3 and the like are small files of their own.
+    heads = [f for f in files if fnmatch(f, "*_linear.pt")]
+    plain = (".json", ".txt", ".model", ".py", ".jinja")
+    return [*(f for f in files if f.endswith(plain)), *heads, *next(filter(None, formats), [])]

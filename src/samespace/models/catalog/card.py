@@ -20,7 +20,7 @@ ROLES = ("query", "document")
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NO_FACT = {"name", "aliases", "provider", "hub", "package", "package_folder", "install"} | {
-    "weights_file", "mind", "figures", "facts", "origin"
+    "base_url", "key_variable", "weights_file", "mind", "figures", "facts", "origin"
 }  # fmt: skip
 
 
@@ -94,6 +94,9 @@ class ModelCard:
         mind: what a user of it must mind, one sentence each.
         figures: published results.
         facts: where each of the fields above comes from.
+        base_url: where a hosted model is called, if not at its provider's own address: a server
+            of one's own (vLLM, TEI, Ollama, LM Studio) or a resource of Azure.
+        key_variable: the environment variable that holds its key, if not the provider's own.
         package: an importable package that carries the files, or "".
         package_folder: the folder in that package.
         install: the command that installs that package, or "".
@@ -131,6 +134,8 @@ class ModelCard:
     mind: tuple[str, ...] = ()
     figures: tuple[Figure, ...] = ()
     facts: tuple[Fact, ...] = ()
+    base_url: str = ""
+    key_variable: str = ""
     package: str = ""
     package_folder: str = ""
     install: str = ""

@@ -1,0 +1,57 @@
+"""What kind of model a folder holds, read from its configuration alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from samespace.models.files import read_json, read_object
+
+What = Literal["dense", "sparse", "multi-vector", "static", "image-text", "cross-encoder", "bge-m3"]
+
+_STATED: dict[str, What] = {
+    "SparseEncoder": "sparse",
+    "MultiVectorEncoder": "multi-vector",
+    "ColBERT": "multi-vector",
+    "CrossEncoder": "cross-encoder",
+}
+_MODULES: dict[str, What] = {
+    "SpladePooling": "sparse",
+    "SparseAutoEncoder": "sparse",
+    "SparseStaticEmbedding": "sparse",
+    "StaticEmbedding": "static",
+    "CLIPModel": "image-text",
+}
+_TYPES: dict[str, What] = {
+    "model2vec": "static",
+    "clip": "image-text",
+    "siglip": "image-text",
+    "siglip2": "image-text",
+}
+
+
+def what_is(folder: Path) -> What:
+    """Return what a model folder holds; "dense" where nothing says otherwise.
+
+    Looked at, in this order: the heads that BGE-M3 keeps beside its encoder; the modules and the
+    model type that sentence-transformers wrote; config.json's model type and architectures.
+    """
+    if (folder / "sparse_linear.pt").is_file() and (folder / "colbert_linear.pt").is_file():
+        return "bge-m3"
+    modules = read_json(folder / "modules.json")
+    for entry in modules if isinstance(modules, list) else ():
+        name = str(entry.get("type", "")).rsplit(".", 1)[-1] if isinstance(entry, dict) else ""
+        if name in _MODULES:
+            return _MODULES[name]
+    config = read_object(folder / "config.json")
+    if config.text("model_type") in _TYPES:
+        return _TYPES[config.text("model_type")]
+    stated = read_object(folder / "config_sentence_transformers.json").text("model_type")
+    if stated in _STATED:
+        return _STATED[stated]
+    architectures = [str(name) for name in config.values.get("architectures") or ()]
+    if "HF_ColBERT" in architectures:
+        return "multi-vector"
+    if any(name.endswith("ForSequenceClassification") for name in architectures):
+        return "cross-encoder"
+    return "dense"
