@@ -165,7 +165,7 @@ def test_a_key_that_no_header_holds_is_refused_unseen(
     servers: tuple[Server, Server], journal: Journal, monkeypatch: pytest.MonkeyPatch, key: str
 ) -> None:
     # No environment holds a NUL, but a caller may put one there by other means.
-    monkeypatch.setattr(chats.os, "environ", {"OPENAI_API_KEY": key})
+    monkeypatch.setattr("os.environ", {"OPENAI_API_KEY": key})
     with pytest.raises(InputError, match="OPENAI_API_KEY") as caught:
         ask(servers[0], journal)
     assert "secret" not in str(caught.value)

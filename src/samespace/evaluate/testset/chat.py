@@ -9,33 +9,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import random
 import threading
-import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from samespace.errors import InputError, MissingExtra, ModelError
+from samespace.errors import InputError, ModelError
 from samespace.evaluate.testset.lines import Lines
-
-if TYPE_CHECKING:
-    import httpx
+from samespace.models.hosted.http import Endpoint, check_url, import_httpx, read_key
 
 Message = Mapping[str, str]
 
 ATTEMPTS = 6
 FIRST_WAIT = 1.0
-"""Seconds before the second attempt, doubled for each further one, times 0.5 to 1 by chance."""
-LONGEST_WAIT = 120.0
+"""Seconds at most before the second attempt, doubled for each further one."""
 LARGEST = 2**24
 """Bytes of an answer; a longer one is none."""
-_PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
-_SHOWN = 300
+_PATH = "/chat/completions"
 TOKENS = ("prompt_tokens", "completion_tokens")
 
 
@@ -101,11 +92,9 @@ class Chat:
         max_calls: int | None = None,
         timeout: float = 120.0,
     ) -> None:
-        try:
-            import httpx
-        except ImportError as error:
-            raise MissingExtra("httpx", "hosted", "asking a language model") from error
-        self.url = _endpoint(url)
+        import_httpx("asking a language model")
+        check_url(url, "https://api.openai.com/v1")
+        self.url = url.rstrip("/").removesuffix(_PATH)
         self.model = model
         self.calls = 0
         self.usage = {"answers": 0, **dict.fromkeys(TOKENS, 0)}
@@ -114,16 +103,18 @@ class Chat:
         self._journal = journal
         self._lock = threading.Lock()
         self._stopped = threading.Event()
-        self._key = os.environ.get(key_env, "").strip()
-        self._key_env = key_env
-        if not (self._key.isascii() and self._key.isprintable()):
-            raise InputError(
-                f"the key in the environment variable {key_env} holds a line break or another "
-                "character that no key has; set it again"
-            )
-        headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
-        self._timeout = timeout
-        self._client = httpx.Client(headers=headers, timeout=timeout)
+        key_env, key = read_key(key_env)
+        self._endpoint = Endpoint(
+            self.url,
+            key_env=key_env,
+            key=key,
+            headers={"Authorization": f"Bearer {key}"} if key else {},
+            timeout=timeout,
+            attempts=ATTEMPTS,
+            again="run the same command again, it goes on from here",
+            first_wait=FIRST_WAIT,
+            largest=LARGEST,
+        )
 
     def __enter__(self) -> Chat:
         return self
@@ -135,7 +126,7 @@ class Chat:
         trace: TracebackType | None,
     ) -> None:
         self._stopped.set()
-        self._client.close()
+        self._endpoint.close()
 
     def ask(self, messages: Sequence[Message]) -> str:
         """Return the model's answer.
@@ -155,7 +146,10 @@ class Chat:
         request = hashlib.sha256(canonical.encode("ascii")).hexdigest()
         entry = self._journal.get(request)
         if entry is None:
-            entry = {"request": request, **self._answered(body)}
+            answer = self._endpoint.ask(
+                _PATH, body, _content, stop=self._stopped, sending=self._count
+            )
+            entry = {"request": request, **answer}
             self._journal.put(entry)
         with self._lock:
             self.usage["answers"] += 1
@@ -164,57 +158,6 @@ class Chat:
         content: str = entry["content"]
         return content
 
-    def _answered(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Send a request until it is answered or there is no more hope."""
-        import httpx
-
-        wait = FIRST_WAIT
-        failure = ""
-        for attempt in range(ATTEMPTS):
-            if attempt:
-                self._stopped.wait(wait)
-                wait = FIRST_WAIT * 2**attempt * random.uniform(0.5, 1)
-            self._count()
-            try:
-                status, headers, text = self._post(body)
-            except httpx.RequestError as error:
-                failure = f"{type(error).__name__}: {error}"
-                continue
-            if status == 200:
-                answer = _content(text)
-                if answer is not None:
-                    return answer
-                failure = f"no chat completion in the answer: {self._shown(text)}"
-                continue
-            failure = f"status {status}: {self._shown(text)}"
-            if status not in _PASSING:
-                remedy = self._remedy(status, headers)
-                raise InputError(f"{self.url} refuses ({failure}){remedy}")
-            asked = _retry_after(headers)
-            if asked > LONGEST_WAIT:
-                raise ModelError(
-                    f"{self.url} asks to wait {asked:.0f} s; run the same command later, it goes "
-                    "on from here"
-                )
-            wait = max(wait, asked)
-        raise ModelError(
-            f"{self.url} did not answer in {ATTEMPTS} attempts ({failure}); run the same "
-            "command again, it goes on from here"
-        )
-
-    def _post(self, body: Mapping[str, Any]) -> tuple[int, httpx.Headers, str]:
-        """Return status, headers and text of a reply, which may not go on for ever."""
-        import httpx
-
-        content = bytearray()
-        deadline = time.monotonic() + self._timeout
-        with self._client.stream("POST", f"{self.url}/chat/completions", json=body) as response:
-            for part in response.iter_bytes():
-                content += part
-                if len(content) > LARGEST or time.monotonic() > deadline:
-                    raise httpx.ReadError(f"the answer has no end after {len(content):,} bytes")
-        return response.status_code, response.headers, content.decode("utf-8", "replace")
-
     def _count(self) -> None:
         with self._lock:
             spent = self._max_calls is not None and self.calls >= self._max_calls
@@ -222,59 +165,19 @@ class Chat:
                 raise BudgetSpent
             self.calls += 1
 
-    def _remedy(self, status: int, headers: httpx.Headers) -> str:
-        if status in (401, 403):
-            seen = "was sent" if self._key else "is not set"
-            return f"; the key in the environment variable {self._key_env} {seen}"
-        if "location" in headers:
-            place = self._shown(headers["location"])
-            return f"; it points to {place}, where nothing was sent: give that URL if you trust it"
-        return ""
 
-    def _shown(self, text: str) -> str:
-        """Return the beginning of a reply for a message, without the key it may repeat."""
-        hidden = text.replace(self._key, "***") if self._key else text
-        return "".join(c if c.isprintable() else " " for c in hidden[:_SHOWN]).strip()
+def _content(text: str) -> dict[str, Any]:
+    """Return the first choice's text and the tokens it took.
 
-
-def _endpoint(url: str) -> str:
-    import httpx
-
-    try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL as error:
-        raise InputError(f"the URL of the endpoint cannot be read: {error}") from error
-    if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise InputError(
-            f"expected the base URL of an endpoint, such as https://api.openai.com/v1, got {url!r}"
-        )
-    if parsed.userinfo or parsed.query:
-        raise InputError(
-            "the URL of the endpoint holds a name, a password or a query, and it is written "
-            "down with the test set; put the key into an environment variable (--key-env)"
-        )
-    return url.rstrip("/").removesuffix("/chat/completions")
-
-
-def _content(text: str) -> dict[str, Any] | None:
-    """Return the first choice's text and the tokens it took, or None if it has none."""
+    Raises:
+        ModelError: it has none.
+    """
     try:
         answer = json.loads(text)
         content = answer["choices"][0]["message"]["content"]
         usage = answer.get("usage") or {}
-        if not isinstance(content, str):
-            return None
-        counts = {name: int(usage.get(name) or 0) for name in TOKENS}
+        if isinstance(content, str):
+            return {"content": content, **{name: int(usage.get(name) or 0) for name in TOKENS}}
     except (LookupError, TypeError, AttributeError, ValueError, OverflowError, RecursionError):
-        return None
-    return {"content": content, **counts}
-
-
-def _retry_after(headers: httpx.Headers) -> float:
-    """Return the seconds of a Retry-After header: a number or a date (RFC 9110, 10.2.3)."""
-    value = headers.get("retry-after", "")
-    with suppress(ValueError):
-        return max(0.0, float(value))
-    with suppress(ValueError, TypeError, OverflowError):
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    return 0.0
+        pass
+    raise ModelError(f"no chat completion in the answer: {text}")
