@@ -10,19 +10,18 @@ from pathlib import Path
 
 import numpy as np
 
-from samespace.errors import InputError, WeightsMismatch
+from samespace.errors import WeightsMismatch
 from samespace.models.batching import batches, workers
 from samespace.models.catalog import ModelCard
 from samespace.models.digest import weights_digest
 from samespace.models.encoder import read_encoder
 from samespace.models.folder import Given, read_folder
-from samespace.models.inputs import OnLongText, check_on_long, check_role, check_texts, too_long
+from samespace.models.inputs import OnLongText
+from samespace.models.reading import folder_reader
 from samespace.models.session import Loaded, Session
-from samespace.models.tokenizer import TextTokenizer, TokenIds
+from samespace.models.tokenizer import TokenIds
 from samespace.space import FloatArray, Metric, Pooling, Space, Vectors
 from samespace.types import Role
-
-_TOKENIZED_AT_ONCE = 1024
 
 _MOST_THREADS = 4
 """For one text: the layers of a short one have no work for more."""
@@ -70,8 +69,8 @@ class OnnxEmbedder:
     ) -> None:
         given = Given(name, pooling, normalized, max_tokens, metric, prompts)
         self._folder = read_folder(Path(folder), card=card, given=given)
+        self._reader = folder_reader(self._folder, self._folder.space)
         self._lock = threading.Lock()
-        self._tokenizer: TextTokenizer | None = None
         self._narrow: Session | None = None
         self._wide: Session | None = None
         self._wide_in = 0
@@ -96,8 +95,7 @@ class OnnxEmbedder:
 
         Counted by the model's own tokenizer; nothing is truncated. Needs no weights.
         """
-        check_role(role)
-        return self._tokens().count(self._prompted(check_texts(texts, blank=True), role))
+        return self._reader.count(texts, role)
 
     def embed(self, texts: Sequence[str], role: Role, *, on_long: OnLongText = "error") -> Vectors:
         """Return one vector per text, in the order of the texts.
@@ -111,10 +109,7 @@ class OnnxEmbedder:
             InputError: a text is blank, is not a string, or holds lone surrogates.
             TooLong: a text exceeds `max_tokens` and `on_long` is "error".
         """
-        check_role(role)
-        check_on_long(on_long)
-        prompted = self._prompted(check_texts(texts, blank=False), role)
-        ids = self._encode(prompted, role, on_long)
+        ids = self._reader.read(texts, role, on_long)
         array = np.empty((len(ids), self.space.dimensions), dtype=np.float32)
         if ids:
             self._run(ids, array)
@@ -137,45 +132,6 @@ class OnnxEmbedder:
         with ThreadPoolExecutor(parallel, thread_name_prefix="samespace-embed") as pool:
             for _ in pool.map(run, cut):
                 pass
-
-    def _encode(self, texts: Sequence[str], role: Role, on_long: OnLongText) -> list[TokenIds]:
-        tokenizer = self._tokens()
-        encoded: list[TokenIds] = []
-        # In slices, because the tokenizer's own records are far larger than the ids kept here.
-        for start in range(0, len(texts), _TOKENIZED_AT_ONCE):
-            encoded += tokenizer.encode(texts[start : start + _TOKENIZED_AT_ONCE])
-        window, room = self.max_tokens, 0
-        for i, ids in enumerate(encoded):
-            if len(ids) > window:
-                if on_long == "error":
-                    raise too_long(i, len(ids), window, self.space.model)
-                room = room or self._room(role)
-                encoded[i] = tokenizer.encode_cut(texts[i], window)
-            elif not len(ids):
-                raise InputError(f"text {i} holds nothing that the tokenizer of {self} reads")
-        return encoded
-
-    def _room(self, role: Role) -> int:
-        """Return how many tokens of text fit beside special tokens and prompt: at least one."""
-        overhead = self.count([""], role)[0]
-        if overhead >= self.max_tokens:
-            raise InputError(
-                f"the window of {self.max_tokens} tokens is filled by the special tokens and the "
-                f"prompt ({overhead}): cut to it, every text would be the same. Raise max_tokens"
-            )
-        return self.max_tokens - overhead
-
-    def _prompted(self, texts: list[str], role: Role) -> list[str]:
-        prompt = self.space.prompt(role)
-        return [prompt + text for text in texts] if prompt else texts
-
-    def _tokens(self) -> TextTokenizer:
-        with self._lock:
-            if self._tokenizer is None:
-                folder = self._folder
-                file = folder.root / "tokenizer.json"
-                self._tokenizer = TextTokenizer(file, lowercase=folder.lowercase)
-            return self._tokenizer
 
     def _session_for(self, texts: int) -> Session:
         """Return the session for a call: one text alone gets several cores, many get one each."""
