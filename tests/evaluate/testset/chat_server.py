@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import json
 import re
-import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.loopback import JsonHandler, Loopback, serving
 
 KEY = "sk-test-of-the-loopback"
 MODEL = "words-1"
@@ -30,7 +29,7 @@ _FIELDS = {
 }
 
 
-class Endpoint(ThreadingHTTPServer):
+class Endpoint(Loopback):
     """The server, with what it was asked.
 
     Attributes:
@@ -39,53 +38,34 @@ class Endpoint(ThreadingHTTPServer):
         seconds: how long an answer takes.
     """
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.requests: list[dict[str, Any]] = []
         self.failures: list[str] = []
         self.failed: list[str] = []
         self.seconds = 0.0
-        self.lock = threading.Lock()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of clients that are gone: some tests kill them."""
-        if not isinstance(sys.exc_info()[1], ConnectionError):
-            super().handle_error(request, client_address)
 
     @property
     def url(self) -> str:
         """The base URL."""
-        return f"http://127.0.0.1:{self.server_address[1]}/v1"
+        return f"{self.origin}/v1"
 
 
 @contextmanager
 def endpoint() -> Iterator[Endpoint]:
     """Run the server in a thread."""
-    server = Endpoint()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with serving(Endpoint()) as server:
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(JsonHandler):
     server: Endpoint
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
 
     def do_GET(self) -> None:
         self._refuse(405, "use POST")
 
     def do_POST(self) -> None:
-        data = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        data = self.read()
         if self.path != "/v1/chat/completions":
             return self._refuse(404, f"no such path: {self.path}")
         if self.headers.get("Authorization") != f"Bearer {KEY}":
@@ -111,7 +91,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.requests.append(body)
         prompt = sum(len(message["content"].split()) for message in body["messages"])
         said = len(content.split())
-        self._send(
+        self.send_json(
             200,
             {
                 "id": f"chatcmpl-{len(self.server.requests)}",
@@ -137,17 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _refuse(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
         error = {"message": message, "type": "invalid_request_error", "param": None, "code": None}
-        self._send(status, {"error": error}, headers)
-
-    def _send(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
-        data = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(data)
+        self.send_json(status, {"error": error}, headers)
 
 
 def _problem(body: Any) -> str:
