@@ -56,7 +56,7 @@ def test_what_is_not_known_is_asked_for(folder: Path) -> None:
         ("config.json", {"vocab_size": 7}, r"tensor word has shape .* folder mixes two models"),
         ("config.json", {"num_hidden_layers": 3}, r"encoder\.layer\.2\..* is absent"),
         ("config.json", {"hidden_size": 64}, "hidden_size 64, but the pooling's configuration"),
-        ("1_Pooling/config.json", {"pooling_mode": "max"}, "one pooling of mean, cls, lasttoken"),
+        ("1_Pooling/config.json", {"pooling_mode": "weightedmean"}, "one pooling of mean, cls, last"),
         ("1_Pooling/config.json", {"pooling_mode": ["mean", "cls"]}, "got mean, cls"),
         ("1_Pooling/config.json", {"include_prompt": False}, "include_prompt is false"),
         (

@@ -11,7 +11,7 @@ from samespace.errors import ModelError
 from samespace.models.files import JsonFile, read_json, read_object
 from samespace.space import Metric, Pooling
 
-_POOLINGS: dict[str, Pooling] = {"mean": "mean", "cls": "cls", "lasttoken": "last"}
+_POOLINGS: dict[str, Pooling] = {"mean": "mean", "cls": "cls", "lasttoken": "last", "max": "max"}
 _OLD_FLAGS = {
     "pooling_mode_cls_token": "cls",
     "pooling_mode_max_tokens": "max",
@@ -24,55 +24,147 @@ _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 """The names under which sentence-transformers' `encode_document` looks for its prompt."""
 
 
+_FURTHER = ("Dense", "LayerNorm", "Dropout")
+"""What may stand between pooling and normalization where sentence-transformers runs the model."""
+
+_TEXT = {"method": "forward", "method_output_name": "last_hidden_state"}
+
+
+@dataclass(frozen=True)
+class Module:
+    """One entry of modules.json: the name of its class, and the folder of its files."""
+
+    kind: str
+    folder: Path
+
+    @property
+    def config(self) -> JsonFile:
+        """Its config.json; empty where it has none."""
+        return read_object(self.folder / "config.json")
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that make it what it is: its configuration and its weights, where it has any.
+
+        Of two formats of weights the one that sentence-transformers loads.
+        """
+        weights = [self.folder / "model.safetensors", self.folder / "pytorch_model.bin"]
+        return tuple(
+            file
+            for file in (self.folder / "config.json", *[w for w in weights if w.is_file()][:1])
+            if file.is_file()
+        )
+
+
 @dataclass(frozen=True)
 class Modules:
-    """The modules of a model: where the transformer lies, and what follows it.
+    """The modules of a dense model: where the transformer lies, and what follows it.
 
-    `pooling` and `normalized` are None where the folder has no modules.json.
+    `pooling` and `normalized` are None where the folder has no modules.json; `dimensions` is
+    the width that is pooled; `further` holds what stands between pooling and normalization.
     """
 
     root: Path
     pooling: Pooling | None = None
     normalized: bool | None = None
     dimensions: int | None = None
+    further: tuple[Module, ...] = ()
+
+    @property
+    def made(self) -> int | None:
+        """The width of a vector after all modules, None where only the transformer knows it."""
+        widths = [m.config.required("out_features") for m in self.further if m.kind == "Dense"]
+        return widths[-1] if widths else None
 
 
-def read_modules(folder: Path) -> Modules:
-    """Read modules.json and the pooling's configuration.
+def list_modules(folder: Path) -> tuple[Module, ...]:
+    """Read modules.json; nothing where the folder has none.
 
     Raises:
-        ModelError: a module other than Transformer, Pooling and Normalize, or in another
-            order, or a pooling that is not mean, cls or last token.
+        ModelError: the file is damaged, or a module is the repository's own code or wants
+            arguments that samespace does not give.
     """
     file = folder / "modules.json"
     entries = read_json(file)
     if entries is None:
-        return Modules(folder)
+        return ()
     try:
-        kinds = [str(entry["type"]).rsplit(".", 1)[-1] for entry in entries]
-        paths = [folder / str(entry["path"]) for entry in entries]
-    except (TypeError, LookupError) as error:
+        named = [(str(e["type"]), folder / str(e["path"]), e.get("kwargs")) for e in entries]
+    except (TypeError, LookupError, AttributeError) as error:
         raise ModelError(f"{file} must hold a list of objects with type and path") from error
-    for kind in kinds:
-        if kind not in ("Transformer", "Pooling", "Normalize"):
+    for kind, _, arguments in named:
+        if not kind.startswith(("sentence_transformers.", "pylate.")) or arguments:
             raise ModelError(
-                f"{file} names a module {kind!r}; samespace runs Transformer, Pooling and "
-                "Normalize. Export the whole model to ONNX with an output sentence_embedding, "
-                'put it into a folder as model.onnx, and load that with pooling="none"'
+                f"{file}: the module {kind} is code of the model's own repository, or wants "
+                f"arguments in every call ({arguments or 'none stated'}); samespace cannot know "
+                "what it does to a vector, so it runs only sentence-transformers' own modules"
             )
-    if kinds not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
+    return tuple(Module(kind.rsplit(".", 1)[-1], path) for kind, path, _ in named)
+
+
+def read_modules(folder: Path, *, further: bool = False) -> Modules:
+    """Read the modules of a dense model and the pooling's configuration.
+
+    Args:
+        folder: the model's folder.
+        further: whether modules between pooling and normalization can be run.
+
+    Raises:
+        ModelError: a module that cannot be run, or in another order, or a pooling that is not
+            mean, cls, last token or max.
+    """
+    file, modules = folder / "modules.json", list_modules(folder)
+    if not modules:
+        return Modules(folder)
+    kinds = [module.kind for module in modules]
+    allowed = ("Transformer", "Pooling", "Normalize")
+    for kind in kinds:
+        if kind not in allowed and not (further and kind in _FURTHER):
+            hint = (
+                "PyTorch runs it: load the folder with TorchEmbedder"
+                if kind in _FURTHER
+                else "Export the whole model to ONNX with an output sentence_embedding, put it "
+                'into a folder as model.onnx, and load that with pooling="none"'
+            )
+            raise ModelError(
+                f"{file} names a module {kind!r}; samespace runs "
+                f"{', '.join([*allowed, *_FURTHER] if further else allowed)} here. {hint}"
+            )
+    normalized = kinds[-1] == "Normalize"
+    between = modules[2:-1] if normalized else modules[2:]
+    if kinds[:2] != ["Transformer", "Pooling"] or any(m.kind in allowed for m in between):
         raise ModelError(
             f"{file}: expected Transformer, Pooling and perhaps Normalize, in this order, "
             f"got {', '.join(kinds)}"
         )
-    config = read_object(paths[1] / "config.json")
+    _check_transformer(read_object(modules[0].folder / "sentence_bert_config.json"))
+    config = modules[1].config
     return Modules(
-        root=paths[0],
+        root=modules[0].folder,
         pooling=_pooling(config),
-        normalized=len(kinds) == 3,
+        normalized=normalized,
         dimensions=config.integer("embedding_dimension")
         or config.integer("word_embedding_dimension"),
+        further=between,
     )
+
+
+def _check_transformer(config: JsonFile) -> None:
+    """Refuse what would change how a text becomes token vectors."""
+    values = config.values
+    modality = values.get("modality_config") or {"text": _TEXT}
+    fields = {
+        "transformer_task": values.get("transformer_task", "feature-extraction")
+        == "feature-extraction",
+        "modality_config": modality == {"text": _TEXT},
+        "processing_kwargs": not values.get("processing_kwargs"),
+    }
+    for field, usual in fields.items():
+        if not usual:
+            raise ModelError(
+                f"{config.path}: {field} is {values[field]!r}; samespace gives a model the text "
+                "itself, in no chat template, and takes its last hidden state"
+            )
 
 
 def _pooling(config: JsonFile) -> Pooling:
@@ -120,7 +212,7 @@ def read_prompts(config: JsonFile) -> dict[str, str] | None:
         raise ModelError(
             f"{config.path}: prompts holds {', '.join(sorted(prompts))}, and none of them is "
             "named query or document. Say which belongs to which role: "
-            'OnnxEmbedder(folder, prompts={"query": "...", "document": "..."})'
+            'prompts={"query": "...", "document": "..."}'
         )
     return {"query": prompts.get(query, ""), "document": prompts.get(document, "")}
 

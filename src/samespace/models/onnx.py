@@ -15,7 +15,8 @@ from samespace.models.batching import batches, workers
 from samespace.models.catalog import ModelCard
 from samespace.models.digest import weights_digest
 from samespace.models.encoder import read_encoder
-from samespace.models.folder import Given, read_folder
+from samespace.models.facts import Given
+from samespace.models.folder import read_folder
 from samespace.models.inputs import OnLongText
 from samespace.models.reading import folder_reader
 from samespace.models.session import Loaded, Session
