@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from samespace.collection import Collection
     from samespace.ingest.inputs import PathLike
     from samespace.models.base import Embedder
+    from samespace.models.cache import Cache
     from samespace.run import Run
     from samespace.space import Space, Vectors
     from samespace.text.load import LoadOptions
@@ -45,11 +46,13 @@ _LAZY = {
 }
 
 
-def open(path: PathLike, model: PathLike | Embedder | None = None) -> Collection:
+def open(
+    path: PathLike, model: PathLike | Embedder | None = None, *, cache: Cache = True
+) -> Collection:
     """Open a collection: see `Collection.open`."""
     from samespace.collection import Collection
 
-    return Collection.open(path, model)
+    return Collection.open(path, model, cache=cache)
 
 
 def __getattr__(name: str) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,6 +16,7 @@ from samespace.ingest import Known, Progress, Report, ingest
 from samespace.ingest.inputs import Inputs, PathLike, sort_out
 from samespace.models import load as load_model
 from samespace.models.base import Embedder, Reranker
+from samespace.models.cache import Cache, choose, uncached
 from samespace.models.loading import lasting_name
 from samespace.run import Retrieved, Run
 from samespace.search import RERANK_DEPTH, Mode, Request, Results, rerank, retrieve
@@ -43,9 +45,12 @@ class Collection:
     '1'
     """
 
-    def __init__(self, store: EmbeddedStore, embedder: Embedder | None = None) -> None:
+    def __init__(
+        self, store: EmbeddedStore, embedder: Embedder | None = None, cache: Cache = True
+    ) -> None:
         self._store = store
         self._given = embedder
+        self._cache = cache
         self._checked: Embedder | None = None
         self._lock = threading.Lock()
         self.recipe = Recipe.from_dict(store.header.recipe)
@@ -64,6 +69,7 @@ class Collection:
         chunking: str = "structure",
         on_long: OnLong = "split",
         language: str = "en",
+        cache: Cache = True,
     ) -> Collection:
         """Make a new, empty collection.
 
@@ -77,6 +83,8 @@ class Collection:
             on_long: what happens to a text that does not fit the window: "split", "error", or
                 "truncate", which cuts it and counts what was cut.
             language: ISO 639-1 code, for sentences and for lexical analysis.
+            cache: whether vectors of a model given by name or folder are looked up in the cache
+                that all collections share, and kept there; or a `VectorCache` of one's own.
 
         Raises:
             CollectionExists: something is at the path.
@@ -84,7 +92,7 @@ class Collection:
             InputError: a setting that cannot be.
         """
         EmbeddedStore.require_free(path)
-        embedder = load_model(model)
+        embedder = _loaded(model, cache)
         window = embedder.max_tokens
         if max_tokens is not None and max_tokens > window:
             raise InputError(
@@ -106,25 +114,28 @@ class Collection:
             recipe=recipe.to_dict(),
             language=language,
         )
-        collection = cls(EmbeddedStore.create(path, header), embedder)
+        collection = cls(EmbeddedStore.create(path, header), embedder, cache)
         collection._checked = embedder
         return collection
 
     @classmethod
-    def open(cls, path: PathLike, model: PathLike | Embedder | None = None) -> Collection:
+    def open(
+        cls, path: PathLike, model: PathLike | Embedder | None = None, *, cache: Cache = True
+    ) -> Collection:
         """Open a collection.
 
         Args:
             path: its folder.
             model: where its model is, if it cannot be found by the name that the collection
                 was made with. It must be the same model: its Space is compared.
+            cache: as for `create`.
 
         Raises:
             CollectionNotFound, CollectionDamaged, FormatTooNew: the folder.
             SpaceMismatch: `model` is another one than the collection's.
         """
         store = EmbeddedStore.open(path)
-        return cls(store, None if model is None else load_model(model))
+        return cls(store, None if model is None else _loaded(model, cache), cache)
 
     @property
     def path(self) -> Path:
@@ -153,7 +164,7 @@ class Collection:
                         "pass it again: samespace.open(path, model=...)"
                     )
                 try:
-                    embedder = load_model(name)
+                    embedder = _loaded(name, self._cache)
                 except ModelNotFound as error:
                     raise ModelNotFound(
                         f"{self.path} was made with the model {name!r}, which is not found any "
@@ -457,6 +468,16 @@ class Collection:
         return embedder
 
 
+def _loaded(model: PathLike | Embedder, cache: Cache) -> Embedder:
+    """Return the model, behind the cache if it is samespace that loads it."""
+    embedder = load_model(model)
+    if not isinstance(model, str | os.PathLike):
+        return embedder
+    behind: Embedder = choose(embedder, cache)
+    return behind
+
+
 def _cutting(embedder: Embedder) -> EmbedFunction:
     """Return the model's `embed` as canaries need it: a small window cuts the long one."""
-    return lambda texts, role: embedder.embed(texts, role, on_long="truncate")
+    model = uncached(embedder)
+    return lambda texts, role: model.embed(texts, role, on_long="truncate")

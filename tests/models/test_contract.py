@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from samespace.models import Embedder, HashEmbedder
+from samespace.models.cache import CachedEmbedder, VectorCache
 from tests.models.conftest import Zoo
 from tests.models.contract import CHECKS
 from tests.models.tiny import TINY
@@ -15,6 +16,10 @@ EMBEDDERS: dict[str, Callable[[pytest.FixtureRequest, Zoo], Embedder]] = {
     "hash": lambda request, zoo: HashEmbedder(),
     "hash-prompts": lambda request, zoo: HashEmbedder(
         dimensions=64, max_tokens=80, seed=3, prompts={"query": "question: "}
+    ),
+    "cached": lambda request, zoo: CachedEmbedder(
+        HashEmbedder(max_tokens=90, seed=4),
+        VectorCache(request.getfixturevalue("tmp_path_factory").getbasetemp() / "contract"),
     ),
     "minilm": lambda request, zoo: request.getfixturevalue("minilm"),
     **{t.name: lambda request, zoo, t=t: zoo.embedder(t) for t in TINY},

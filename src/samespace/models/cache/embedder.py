@@ -1,0 +1,119 @@
+"""An embedder that embeds nothing twice."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, TypeVar
+
+from samespace.errors import InputError, TooLong
+from samespace.models.cache.store import VectorCache
+from samespace.models.cache.values import Form, from_bytes, to_bytes
+from samespace.space import Space, Vectors
+from samespace.types import Role
+
+E = TypeVar("E")
+
+
+class CachedEmbedder:
+    """Asks a cache first, embeds what it lacks, each input once, and keeps the vectors.
+
+    A vector is known by the Space, the role and the exact input, so no other model, prompt or
+    role can be answered with it. A text that was cut by name is known apart, with the window.
+
+    Args:
+        inner: any embedder, of any kind of vectors.
+        cache: where vectors are kept.
+    """
+
+    def __init__(self, inner: Any, cache: VectorCache) -> None:
+        self.inner = inner
+        self.cache = cache
+
+    @property
+    def space(self) -> Space:
+        """The embedder's space."""
+        space: Space = self.inner.space
+        return space
+
+    @property
+    def max_tokens(self) -> int:
+        """The embedder's window."""
+        window: int = self.inner.max_tokens
+        return window
+
+    def __getattr__(self, name: str) -> Any:
+        # What an embedder has beyond the protocol (usage, exact counts) is the inner one's.
+        return getattr(self.inner, name)
+
+    def count(self, texts: Sequence[str], role: Role = "document") -> list[int]:
+        """Return how many tokens each text takes, special tokens and prompt included."""
+        counts: list[int] = self.inner.count(texts, role)
+        return counts
+
+    def embed(
+        self,
+        texts: Sequence[Any],
+        role: Role,
+        *,
+        on_long: Literal["error", "truncate"] = "error",
+    ) -> Any:
+        """Return the vectors of the inputs, in their order; see the inner embedder's `embed`.
+
+        Vectors that the inner embedder finished before it failed are kept.
+        """
+        if isinstance(texts, str):
+            return self.inner.embed(texts, role, on_long=on_long)
+        inputs = list(texts)
+        space = self.space
+        window = f"cut {self.max_tokens}" if on_long != "error" else ""
+        known = hashlib.sha256("\0".join((space.id, role, window)).encode())
+        keys = [_key(known, one) for one in inputs]
+        rows = self.cache.get_many(list(dict.fromkeys(keys)))
+        missing = {key: i for i, key in enumerate(keys) if key not in rows}
+        if missing or not inputs:
+            order = list(missing)
+            asked = [inputs[missing[key]] for key in order]
+            try:
+                for places, vectors in _stream(self.inner, asked, role, on_long):
+                    fresh = dict(zip((order[i] for i in places), to_bytes(vectors), strict=True))
+                    self.cache.put_many(space.id, fresh)
+                    rows.update(fresh)
+            except (InputError, TooLong):
+                # Its message counts among what was missing: let it speak of the caller's list.
+                if len(asked) < len(inputs):
+                    self.inner.embed(inputs, role, on_long=on_long)
+                raise
+        return from_bytes([rows[key] for key in keys], space, role)
+
+
+def uncached(embedder: E) -> E:
+    """Return the embedder that a cache stands before, or the embedder itself.
+
+    Canaries must reach the model: a cache would answer as the model did before it changed.
+    """
+    return embedder.inner if isinstance(embedder, CachedEmbedder) else embedder  # type: ignore[return-value]
+
+
+def _key(known: Any, one: object) -> bytes:
+    """Return the key of one input in one space and role."""
+    digest = known.copy()
+    if isinstance(one, str):
+        digest.update(b"\0text\0" + one.encode("utf-8", "surrogatepass"))
+    else:
+        from samespace.models.images import content_hash
+
+        digest.update(b"\0image\0" + content_hash(one).encode("ascii"))
+    key: bytes = digest.digest()
+    return key
+
+
+def _stream(
+    inner: Any, inputs: list[Any], role: Role, on_long: str
+) -> Iterator[tuple[list[int], Form]]:
+    """Yield positions and vectors as they are done, where the embedder says when that is."""
+    if hasattr(inner, "stream"):
+        yield from inner.stream(inputs, role, on_long=on_long)
+    else:
+        vectors: Vectors = inner.embed(inputs, role, on_long=on_long)
+        yield list(range(len(inputs))), vectors

@@ -1,0 +1,253 @@
+"""The cache's file: an SQLite database of vectors, bounded, disposable, never required."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from samespace.errors import InputError
+
+T = TypeVar("T")
+
+MAX_BYTES = 2 * 2**30
+"""Of the file, unless another bound is given: 1.3 million vectors of 384 numbers."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS entries (
+    key BLOB PRIMARY KEY, space TEXT NOT NULL, value BLOB NOT NULL,
+    checksum INTEGER NOT NULL, used INTEGER NOT NULL
+)
+"""
+_FILE = "vectors.sqlite"
+_PAGE = 16384
+"""Bytes: five vectors of 384 numbers to a page, where the usual 4,096 hold two."""
+_AT_ONCE = 500
+_WAIT_S = 5.0
+_FRESH_S = 3600
+"""An entry's last use is noted at most once in this time, so that reading seldom writes."""
+_KEEP = 0.9
+"""Of the bound, when the least recently used entries are dropped."""
+
+
+@dataclass(frozen=True)
+class CacheStats:
+    """What a cache holds, and what it did since it was opened in this process.
+
+    Attributes:
+        path: the file.
+        entries: how many inputs it knows.
+        bytes: the size of the file and its journal.
+        max_bytes: the bound.
+        spaces: how many entries each Space id has.
+        hits: inputs that were found.
+        misses: inputs that were not.
+        corrupt: entries that were damaged, and dropped.
+        refused: reads and writes that the disk or the database refused.
+    """
+
+    path: Path
+    entries: int
+    bytes: int
+    max_bytes: int
+    spaces: Mapping[str, int]
+    hits: int
+    misses: int
+    corrupt: int
+    refused: int
+
+
+class VectorCache:
+    """Values by key, on disk, for several threads and processes at once.
+
+    It is a help and never a need: what the disk or another process refuses is a miss. Each
+    entry has a checksum; a damaged one is dropped, and a damaged file is begun anew.
+
+    Args:
+        path: the folder of the file; it is made when first written.
+        max_bytes: the bound of the file; beyond it, what was used least recently goes first.
+
+    Raises:
+        InputError: a bound below one megabyte.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> None:
+        if max_bytes < 2**20:
+            raise InputError(f"max_bytes must be at least {2**20}, got {max_bytes}")
+        self.path = Path(path) / _FILE
+        self.max_bytes = max_bytes
+        self._local = threading.local()
+        self._lock = threading.Lock()
+        self._counts = dict.fromkeys(("hits", "misses", "corrupt", "refused"), 0)
+
+    def get_many(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Return the values of the keys that are there."""
+        found: dict[bytes, bytes] = {}
+        corrupt: list[bytes] = []
+        stale: list[bytes] = []
+        now = int(time.time())
+
+        def read(database: sqlite3.Connection) -> None:
+            for part in _parts(keys):
+                rows = database.execute(
+                    "SELECT key, value, checksum, used FROM entries WHERE key IN "
+                    f"({', '.join('?' * len(part))})",
+                    part,
+                )
+                for key, value, checksum, used in rows:
+                    if not isinstance(value, bytes) or zlib.crc32(key + value) != checksum:
+                        corrupt.append(key)
+                        continue
+                    found[key] = value
+                    if now - used > _FRESH_S:
+                        stale.append(key)
+
+        if self.path.is_file():
+            self._quietly(read)
+        self._count(hits=len(found), misses=len(set(keys)) - len(found), corrupt=len(corrupt))
+        if corrupt or stale:
+            self._quietly(lambda database: _note(database, corrupt, stale, now))
+        return found
+
+    def put_many(self, space: str, values: Mapping[bytes, bytes]) -> None:
+        """Keep values, each by its key; `space` is the id of the Space that they live in."""
+        now = int(time.time())
+        rows = [(k, space, v, zlib.crc32(k + v), now) for k, v in values.items()]
+
+        def write(database: sqlite3.Connection) -> None:
+            with _transaction(database):
+                database.executemany("INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?)", rows)
+                while _bytes(database) > self.max_bytes and _drop_oldest(database):
+                    pass
+
+        if rows:
+            self._quietly(write)
+
+    def clear(self, space: str | None = None) -> int:
+        """Forget all entries, or those of one Space; return how many, and free their bytes.
+
+        Raises:
+            InputError: the file cannot be written now.
+        """
+
+        def empty(database: sqlite3.Connection) -> int:
+            with _transaction(database):
+                sql, values = ("", ()) if space is None else (" WHERE space = ?", (space,))
+                gone = database.execute("DELETE FROM entries" + sql, values).rowcount
+            database.execute("VACUUM")
+            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            return gone
+
+        if not self.path.is_file():
+            return 0
+        gone = self._quietly(empty)
+        if gone is None:
+            raise InputError(f"{self.path} cannot be emptied now: another process or the disk")
+        return gone
+
+    def stats(self) -> CacheStats:
+        """Return what the cache holds and did."""
+
+        def spaces(database: sqlite3.Connection) -> dict[str, int]:
+            return dict(database.execute("SELECT space, count(*) FROM entries GROUP BY space"))
+
+        found = (self._quietly(spaces) if self.path.is_file() else None) or {}
+        files = (self.path, Path(f"{self.path}-wal"))
+        size = sum(file.stat().st_size for file in files if file.is_file())
+        with self._lock:
+            counts = dict(self._counts)
+        return CacheStats(self.path, sum(found.values()), size, self.max_bytes, found, **counts)
+
+    def _quietly(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
+        """Do a piece of work on the database; None where it is refused."""
+        try:
+            return work(self._database())
+        except sqlite3.DatabaseError as error:
+            self._count(refused=1)
+            self._close()
+            # Locked, full or read-only is an OperationalError; the rest is a damaged file.
+            if not isinstance(error, sqlite3.OperationalError):
+                for suffix in ("", "-wal", "-shm"):
+                    with contextlib.suppress(OSError):
+                        os.unlink(f"{self.path}{suffix}")
+        except OSError:
+            self._count(refused=1)
+        return None
+
+    def _database(self) -> sqlite3.Connection:
+        """Return this thread's own connection; a fork opens another."""
+        kept: tuple[int, sqlite3.Connection] | None = getattr(self._local, "database", None)
+        if kept and kept[0] == os.getpid():
+            return kept[1]
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        database = sqlite3.connect(self.path, timeout=_WAIT_S, isolation_level=None)
+        database.execute(f"PRAGMA page_size = {_PAGE}")
+        database.execute("PRAGMA journal_mode = WAL")
+        # A power cut may damage it, which the checksums show; a killed process does not.
+        database.execute("PRAGMA synchronous = OFF")
+        database.execute(_SCHEMA)
+        self._local.database = (os.getpid(), database)
+        return database
+
+    def _close(self) -> None:
+        kept = getattr(self._local, "database", None)
+        self._local.database = None
+        if kept and kept[0] == os.getpid():
+            with contextlib.suppress(sqlite3.Error):
+                kept[1].close()
+
+    def _count(self, **more: int) -> None:
+        with self._lock:
+            for name, count in more.items():
+                self._counts[name] += count
+
+
+@contextlib.contextmanager
+def _transaction(database: sqlite3.Connection) -> Iterator[None]:
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        database.execute("ROLLBACK")
+        raise
+    database.execute("COMMIT")
+
+
+def _parts(keys: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    for start in range(0, len(keys), _AT_ONCE):
+        yield keys[start : start + _AT_ONCE]
+
+
+def _note(
+    database: sqlite3.Connection, corrupt: Sequence[bytes], used: Sequence[bytes], now: int
+) -> None:
+    with _transaction(database):
+        database.executemany("DELETE FROM entries WHERE key = ?", ((key,) for key in corrupt))
+        database.executemany(
+            "UPDATE entries SET used = ? WHERE key = ?", ((now, key) for key in used)
+        )
+
+
+def _bytes(database: sqlite3.Connection) -> int:
+    """Return the bytes of the pages that hold something."""
+    (pages,), (free,) = (
+        database.execute(f"PRAGMA {name}").fetchone() for name in ("page_count", "freelist_count")
+    )
+    return int((pages - free) * _PAGE)
+
+
+def _drop_oldest(database: sqlite3.Connection) -> int:
+    """Drop the tenth of the entries that was used least recently; return how many that was."""
+    (count,) = database.execute("SELECT count(*) FROM entries").fetchone()
+    return database.execute(
+        "DELETE FROM entries WHERE rowid IN (SELECT rowid FROM entries ORDER BY used, rowid "
+        "LIMIT ?)",
+        (max(1, int(count * (1 - _KEEP))),) if count else (0,),
+    ).rowcount
