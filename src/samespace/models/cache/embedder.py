@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar
 from samespace.errors import InputError, TooLong
 from samespace.models.cache.store import VectorCache
 from samespace.models.cache.values import Form, from_bytes, to_bytes
+from samespace.models.images import content_hash, is_image
 from samespace.space import Space, Vectors
 from samespace.types import Role
 
@@ -62,9 +63,10 @@ class CachedEmbedder:
 
         Vectors that the inner embedder finished before it failed are kept.
         """
-        if isinstance(texts, str):
+        inputs = [texts] if isinstance(texts, str) else list(texts)
+        if isinstance(texts, str) or not all(isinstance(i, str) or is_image(i) for i in inputs):
+            # Nothing that any model takes: the embedder says so better.
             return self.inner.embed(texts, role, on_long=on_long)
-        inputs = list(texts)
         space = self.space
         window = f"cut {self.max_tokens}" if on_long != "error" else ""
         known = hashlib.sha256("\0".join((space.id, role, window)).encode())
@@ -101,8 +103,6 @@ def _key(known: Any, one: object) -> bytes:
     if isinstance(one, str):
         digest.update(b"\0text\0" + one.encode("utf-8", "surrogatepass"))
     else:
-        from samespace.models.images import content_hash
-
         digest.update(b"\0image\0" + content_hash(one).encode("ascii"))
     key: bytes = digest.digest()
     return key
