@@ -18,9 +18,9 @@ DOCS = Path(__file__).parents[1] / "docs"
 REFERENCE = DOCS / "commands.md"
 INTRODUCTION = """# Commands
 
-Every command takes `--json`: one JSON document on standard output, and nothing else there. Errors
-go to standard error. Exit codes: 0 done, 1 an error that you can mend, 2 wrong usage, 130
-interrupted.
+Every command that reports something takes `--json`: one JSON document on standard output, and
+nothing else there. Errors go to standard error. Exit codes: 0 done, 1 an error that you can mend,
+2 wrong usage, 130 interrupted.
 """
 
 
@@ -30,9 +30,17 @@ def reference() -> str:
     group = click.Context(
         cli, info_name="samespace", help_option_names=["-h", "--help"], terminal_width=90
     )
+
+    def describe(command: click.Command, parent: click.Context, title: str) -> None:
+        context = click.Context(
+            command, parent=parent, info_name=command.name, max_content_width=90
+        )
+        parts.append(f"## {title}\n\n```text\n{command.get_help(context)}\n```\n")
+        for name, inner in getattr(command, "commands", {}).items():
+            describe(inner, context, f"{title} {name}")
+
     for name, command in cli.commands.items():
-        context = click.Context(command, parent=group, info_name=name, max_content_width=90)
-        parts.append(f"## {name}\n\n```text\n{command.get_help(context)}\n```\n")
+        describe(command, group, name)
     return "\n".join(parts)
 
 

@@ -53,6 +53,8 @@ SETTINGS = {
     "HAYSTACK_TELEMETRY_ENABLED": "False",
     "LANCEDB_TELEMETRY": "0",
     "DO_NOT_TRACK": "1",
+    # What is timed is computed, not found in a cache.
+    "SAMESPACE_VECTOR_CACHE": "off",
 }
 
 Answer = dict[str, Any]

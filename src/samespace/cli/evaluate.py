@@ -156,7 +156,8 @@ def _ask(
     asked = [query for query in judged.queries if query.id in judged.qrels.judgements]
     if len(asked) < len(judged.queries):
         _warn(f"{len(judged.queries) - len(asked):,} queries are not judged and were not asked")
-    with samespace.open(kb, model=model) as collection:
+    # Without the cache, which would answer a question of the last evaluation in no time.
+    with samespace.open(kb, model=model, cache=False) as collection:
         if judged.corpus:
             require_corpus(collection, judged.corpus, judged.qrels)
         absent = absent_documents(collection, judged.qrels, where)

@@ -11,10 +11,12 @@ from typing import NoReturn
 import click
 
 import samespace
+from samespace.cli.cache import cache
 from samespace.cli.compare import compare
 from samespace.cli.demo import demo
 from samespace.cli.evaluate import eval_command
 from samespace.cli.manage import compact, delete, info
+from samespace.cli.models import models
 from samespace.cli.search import search
 from samespace.cli.testset import testset
 from samespace.cli.write import index, sync
@@ -29,7 +31,9 @@ def cli() -> None:
     """Index documents and search them; every vector that is compared lives in one space."""
 
 
-for command in (index, sync, search, eval_command, testset, compare, info, delete, compact, demo):
+for command in (
+    index, sync, search, eval_command, testset, compare, models, info, delete, compact, cache, demo
+):  # fmt: skip
     cli.add_command(command)
 
 

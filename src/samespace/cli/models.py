@@ -102,23 +102,29 @@ def _json(card: ModelCard) -> dict[str, Any]:
 
 
 def _table(cards: tuple[ModelCard, ...]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("model", "kind", "by", "dimensions", "window", "$/M tokens", "licence", box=None)
+    rows = [("model", "kind", "by", "dimensions", "window", "$/M tokens", "licence")]
     for card in cards:
         price = "-" if not card.hosted else _or_unknown(card.price_per_million)
         licence = card.licence or ("-" if card.hosted else _UNKNOWN)
-        table.add_row(
-            card.name,
-            ", ".join(card.kinds),
-            card.provider,
-            _or_unknown(card.dimensions) if card.embeds else "-",
-            _or_unknown(card.max_tokens),
-            price,
-            licence if card.commercial is not False else f"{licence} (not commercial)",
+        rows.append(
+            (
+                card.name,
+                ", ".join(card.kinds),
+                card.provider if card.hosted else "open",
+                _or_unknown(card.dimensions) if card.embeds else "-",
+                _or_unknown(card.max_tokens),
+                price,
+                licence if card.commercial is not False else f"{licence}, not commercial",
+            )
         )
-    Console(highlight=False, markup=False, emoji=False).print(table)
+    # Lines are as long as they must be: a name that was cut could not be copied.
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for number, row in enumerate(rows):
+        cells = (
+            cell.rjust(width) if 3 <= column <= 5 else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        click.secho("  ".join(cells).rstrip(), bold=number == 0)
 
 
 def _or_unknown(value: float | None) -> str:
