@@ -56,7 +56,11 @@ def test_what_is_not_known_is_asked_for(folder: Path) -> None:
         ("config.json", {"vocab_size": 7}, r"tensor word has shape .* folder mixes two models"),
         ("config.json", {"num_hidden_layers": 3}, r"encoder\.layer\.2\..* is absent"),
         ("config.json", {"hidden_size": 64}, "hidden_size 64, but the pooling's configuration"),
-        ("1_Pooling/config.json", {"pooling_mode": "weightedmean"}, "one pooling of mean, cls, last"),
+        (
+            "1_Pooling/config.json",
+            {"pooling_mode": "weightedmean"},
+            "one pooling of mean, cls, last",
+        ),
         ("1_Pooling/config.json", {"pooling_mode": ["mean", "cls"]}, "got mean, cls"),
         ("1_Pooling/config.json", {"include_prompt": False}, "include_prompt is false"),
         (
@@ -226,7 +230,7 @@ def missing_shard(folder: Path) -> None:
     ("damage", "error", "message"),
     [
         (break_weights, ModelNotFound, "holds no weights: expected model.safetensors"),
-        (only_pickle, ModelNotFound, "Convert it with transformers"),
+        (only_pickle, ModelError, "Convert it with transformers"),
         (truncate_weights, ModelError, "is not a whole safetensors file"),
         (no_tokenizer, ModelError, r"tokenizer\.json is absent.*save_pretrained"),
         (bad_tokenizer, ModelError, r"tokenizer\.json is not a tokenizer definition"),

@@ -25,7 +25,7 @@ class ModelFolder:
     """
 
     root: Path
-    kind: Literal["onnx", "safetensors"]
+    kind: Literal["onnx", "safetensors", "pickle"]
     weights: tuple[Path, ...]
     config: JsonFile
     lowercase: bool
@@ -49,7 +49,7 @@ def read_folder(
         folder: where the files are.
         card: the catalog's entry that this must be; its weights and tokenizer are checked.
         given: what the caller states.
-        runtime: what will run it. PyTorch runs safetensors only, and further modules.
+        runtime: what will run it. PyTorch runs no ONNX, but pytorch_model.bin and further modules.
 
     Raises:
         ModelNotFound: there is no folder, or no model in it.
@@ -65,7 +65,7 @@ def read_folder(
     if card and card.weights:
         check_weights(modules.root / card.weights_file, card)
     kind, weights = _weights(folder, modules.root, card, runtime)
-    if kind == "safetensors" and given.pooling == "none":
+    if kind != "onnx" and given.pooling == "none":
         raise InputError(
             f'pooling="none" is for an ONNX graph that pools by itself; {folder} holds '
             'safetensors: say "mean", "cls" or "last"'
@@ -143,50 +143,70 @@ def _space(
 
 def _weights(
     folder: Path, root: Path, card: ModelCard | None, runtime: str
-) -> tuple[Literal["onnx", "safetensors"], tuple[Path, ...]]:
+) -> tuple[Literal["onnx", "safetensors", "pickle"], tuple[Path, ...]]:
+    if runtime == "torch":
+        weights = torch_weights(root, card)
+        return ("pickle" if weights[0].suffix == ".bin" else "safetensors"), weights
     if card and card.weights:
         return "safetensors", (root / card.weights_file,)
-    tensors = _safetensors(root)
+    tensors = _stored(root, "model.safetensors")
     graphs = [p / "model.onnx" for p in (folder, folder / "onnx", root, root / "onnx")]
-    graph = next((p for p in graphs if p.is_file()), None) if runtime == "onnx" else None
+    graph = next((p for p in graphs if p.is_file()), None)
     # A catalogued model is pinned by its safetensors: they make it the same Space everywhere.
     if graph and not (len(tensors) == 1 and find_weights(file_digest(tensors[0]))):
         beside = sorted(graph.parent.glob("model.onnx[._]data*"))
         return "onnx", (graph, *beside)
-    return "safetensors", torch_weights(root)
+    if tensors:
+        return "safetensors", tensors
+    if _stored(root, "pytorch_model.bin"):
+        raise ModelError(
+            f"{root} holds weights only as pytorch_model.bin, a format of PyTorch's own that can "
+            "run code when it is opened. Convert it with transformers: "
+            "AutoModel.from_pretrained(folder).save_pretrained(folder), or run it with PyTorch, "
+            "which then reads tensors and nothing else: TorchEmbedder(folder)"
+        )
+    raise _no_weights(root)
 
 
-def torch_weights(root: Path) -> tuple[Path, ...]:
-    """Return the files that hold a model's weights as safetensors: one, or its shards.
+def torch_weights(root: Path, card: ModelCard | None = None) -> tuple[Path, ...]:
+    """Return the files that PyTorch loads a model's weights from: one, or its shards.
+
+    Safetensors where there are any, else pytorch_model.bin, which is then to be read with
+    weights_only=True: as tensors, refusing code.
+
+    Args:
+        root: the folder that holds config.json.
+        card: the catalog's entry; where it pins a file, that is the one.
 
     Raises:
         ModelNotFound: there are none, or one of several is absent.
     """
-    tensors = _safetensors(root)
-    if tensors:
-        return tensors
-    if any(root.glob("pytorch_model*.bin")):
-        raise ModelNotFound(
-            f"{root} holds weights only as pytorch_model.bin, a format that can run code when "
-            "it is opened. Convert it with transformers: "
-            "AutoModel.from_pretrained(folder).save_pretrained(folder)"
-        )
-    raise ModelNotFound(
+    if card and card.weights:
+        return (root / card.weights_file,)
+    weights = _stored(root, "model.safetensors") or _stored(root, "pytorch_model.bin")
+    if not weights:
+        raise _no_weights(root)
+    return weights
+
+
+def _no_weights(root: Path) -> ModelNotFound:
+    return ModelNotFound(
         f"{root} holds no weights: expected model.safetensors, or for ONNX Runtime model.onnx or "
-        "onnx/model.onnx"
+        "onnx/model.onnx, or for PyTorch pytorch_model.bin"
     )
 
 
-def _safetensors(root: Path) -> tuple[Path, ...]:
-    single = root / "model.safetensors"
+def _stored(root: Path, name: str) -> tuple[Path, ...]:
+    """Return the file of this name, or the shards that its index names."""
+    single = root / name
     if single.is_file():
         return (single,)
-    index = read_object(root / "model.safetensors.index.json")
-    shards = sorted({str(name) for name in index.values.get("weight_map", {}).values()})
-    missing = [name for name in shards if not (root / name).is_file()]
+    index = read_object(root / f"{name}.index.json")
+    shards = sorted({str(shard) for shard in index.values.get("weight_map", {}).values()})
+    missing = [shard for shard in shards if not (root / shard).is_file()]
     if missing:
         raise ModelNotFound(f"{index.path} names files that are absent: {', '.join(missing)}")
-    return tuple(root / name for name in shards)
+    return tuple(root / shard for shard in shards)
 
 
 def folder_name(folder: Path) -> str:

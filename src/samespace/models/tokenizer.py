@@ -26,9 +26,18 @@ class TextTokenizer:
     Args:
         file: the model's tokenizer.json.
         lowercase: lower-case every text first, as sentence_bert_config.json may ask.
+        unpunctuated: then leave out ASCII punctuation, as SigLIP's first generation does.
+        markers: words of the vocabulary that stand for themselves wherever a text holds them.
     """
 
-    def __init__(self, file: Path, *, lowercase: bool = False) -> None:
+    def __init__(
+        self,
+        file: Path,
+        *,
+        lowercase: bool = False,
+        unpunctuated: bool = False,
+        markers: Sequence[str] = (),
+    ) -> None:
         from tokenizers import Tokenizer
 
         try:
@@ -38,9 +47,28 @@ class TextTokenizer:
             raise ModelError(f"{file} is not a tokenizer definition: {error}") from error
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
-        if lowercase:
-            _lowercase(self._tokenizer)
+        self._file = file
+        if lowercase or unpunctuated:
+            _clean(self._tokenizer, lowercase, unpunctuated)
+        for marker in markers:
+            _mark(self._tokenizer, marker)
         self._special = self._tokenizer.num_special_tokens_to_add(False)
+
+    def find(self, token: str) -> int | None:
+        """Return the number of a token, None where the vocabulary does not hold it."""
+        number: int | None = self._tokenizer.token_to_id(token)
+        return number
+
+    def id_of(self, token: str) -> int:
+        """Return the number of a token that the vocabulary must hold.
+
+        Raises:
+            ModelError: it does not.
+        """
+        number = self.find(token)
+        if number is None:
+            raise ModelError(f"{self._file} holds no token {token!r}, which the model needs")
+        return number
 
     def count(self, texts: Sequence[str]) -> list[int]:
         """Return how many tokens each text takes, special tokens included."""
@@ -58,12 +86,29 @@ class TextTokenizer:
         return np.array(self._tokenizer.post_process(encoding).ids, dtype=np.int32)
 
 
-def _lowercase(tokenizer: Tokenizer) -> None:
-    """Lower-case before all else, as sentence-transformers does for `do_lower_case`."""
-    from tokenizers.normalizers import Lowercase, Sequence
+def _mark(tokenizer: Tokenizer, marker: str) -> None:
+    """Keep a known token whole, with the space after it if the vocabulary has it so.
 
+    ColBERT's checkpoints were trained with markers put in as token ids; as text, "[unused0]"
+    would be read as its letters and brackets.
+    """
+    from tokenizers import AddedToken
+
+    for token in (marker, *marker.split(None, 1)[:1]):
+        if tokenizer.token_to_id(token) is not None:
+            if tokenizer.encode(token, add_special_tokens=False).tokens != [token]:
+                tokenizer.add_special_tokens([AddedToken(token, normalized=False, special=True)])
+            return
+
+
+def _clean(tokenizer: Tokenizer, lowercase: bool, unpunctuated: bool) -> None:
+    """Clean before all else, as sentence-transformers does for `do_lower_case`."""
+    from tokenizers import Regex
+    from tokenizers.normalizers import Lowercase, Normalizer, Replace, Sequence, Strip
+
+    steps: list[Normalizer] = [Lowercase()] if lowercase else []
+    if unpunctuated:
+        ascii_punctuation = Regex(r"[!-/:-@\[-`{-~]")
+        steps += [Replace(ascii_punctuation, ""), Replace(Regex(r"\s+"), " "), Strip()]
     present = tokenizer.normalizer
-    if present is None:
-        tokenizer.normalizer = Lowercase()
-    else:
-        tokenizer.normalizer = Sequence([Lowercase(), present])
+    tokenizer.normalizer = Sequence([*steps, present] if present else steps)

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import numpy as np
@@ -25,6 +26,10 @@ Features = dict[str, Any]
 ON_CPU = 2048
 ON_GPU = 16384
 """Padded tokens in one batch. A GPU wants more work at a time than a core's cache holds."""
+
+_NOT_LOADED = (OSError, ValueError, RuntimeError, KeyError, ImportError, UnpicklingError)
+"""What the libraries raise over a folder that they cannot load. The last is a file of weights that
+holds more than tensors."""
 
 _ARITHMETIC = tuple(a for a in get_args(Arithmetic) if a != "int8")
 
@@ -103,7 +108,7 @@ class Running:
                 try:
                     with _no_progress():
                         self._model = self._load(device).eval().to(device)
-                except (OSError, ValueError, RuntimeError, KeyError, ImportError) as error:
+                except _NOT_LOADED as error:
                     raise ModelError(
                         f"{self._files[0].parent} cannot be loaded by sentence-transformers: "
                         f"{error}"
@@ -123,23 +128,41 @@ class Running:
         take: Callable[[Features], T],
         share: int = 1,
     ) -> Iterator[tuple[list[int], T]]:
-        """Run texts in batches of similar length; yield their positions and what is taken.
+        """Run texts in batches; yield their positions and what is taken. See `run_rows`.
+
+        Args:
+            ids: the token ids of each text.
+            features: makes the model's input of the token ids of a batch.
+            take: as there.
+            share: as there.
+        """
+        lengths = [len(i) for i in ids]
+        return self.run_rows(lengths, lambda rows: features([ids[i] for i in rows]), take, share)
+
+    def run_rows(
+        self,
+        lengths: Sequence[int],
+        features: Callable[[list[int]], Features],
+        take: Callable[[Features], T],
+        share: int = 1,
+    ) -> Iterator[tuple[list[int], T]]:
+        """Run inputs in batches of similar length; yield their positions and what is taken.
 
         A batch that does not fit the device's memory is halved.
 
         Args:
-            ids: the token ids of each text.
-            features: makes the model's input of a batch, on the CPU.
+            lengths: how many tokens the model makes of each input.
+            features: makes the model's input of the inputs at these positions, on the CPU.
             take: makes the result of the model's output, while no other batch runs.
             share: by how much a batch is smaller than usual, where its output is large.
         """
         torch, _ = libraries()
         device = next(self.model.parameters()).device
         budget = (ON_CPU if device.type == "cpu" else ON_GPU) // share
-        todo = list(batches([len(i) for i in ids], budget))[::-1]
+        todo = list(batches(lengths, budget))[::-1]
         while todo:
             rows = todo.pop()
-            inputs = features([ids[i] for i in rows])
+            inputs = features(rows)
             try:
                 with self._running, torch.inference_mode():
                     moved = {k: v.to(device) if hasattr(v, "to") else v for k, v in inputs.items()}
@@ -147,7 +170,7 @@ class Running:
             except torch.OutOfMemoryError as error:
                 if len(rows) == 1:
                     raise ModelError(
-                        f"one text of {len(ids[rows[0]])} tokens does not fit the memory of "
+                        f"one input of {lengths[rows[0]]} tokens does not fit the memory of "
                         f"{device}: {error}"
                     ) from error
                 todo += [rows[len(rows) // 2 :], rows[: len(rows) // 2]]
