@@ -63,7 +63,7 @@ def test_the_wrong_kind_is_refused_by_name(tmp_path: Path) -> None:
         load(sparse, kind="multi-vector")
     (tmp_path / "modules.json").unlink()
     write(tmp_path, {"config.json": {"architectures": ["BertForSequenceClassification"]}})
-    with pytest.raises(ModelError, match="is a cross-encoder.*load_reranker"):
+    with pytest.raises(ModelError, match=r"is a cross-encoder.*load_reranker"):
         load(tmp_path)
     for name in ("rerank-v3.5", "ms-marco-MiniLM-L6-v2"):
         with pytest.raises(ModelError, match="is a cross-encoder"):

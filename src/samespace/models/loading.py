@@ -80,6 +80,8 @@ def load(
 
 def _named(name: str, kind: Kind, runtime: Runtime | None) -> object:
     card = find(name)
+    if card and not card.embeds:
+        raise ModelError(_scores_pairs(card.name))
     if card and card.hosted:
         from samespace.models.hosted import HostedEmbedder
 
@@ -87,8 +89,6 @@ def _named(name: str, kind: Kind, runtime: Runtime | None) -> object:
             raise ModelError(f"{card.name} makes dense vectors, no {kind} ones")
         return HostedEmbedder(card)
     if card:
-        if not card.embeds:
-            raise ModelError(_scores_pairs(card.name))
         return _folder(locate(card), card, kind, runtime)
     for entry in entry_points(group=ENTRY_POINTS):
         if entry.name == name:
