@@ -16,7 +16,7 @@ from samespace.ingest import Known, Progress, Report, ingest
 from samespace.ingest.inputs import Inputs, PathLike, sort_out
 from samespace.models import load as load_model
 from samespace.models.base import Embedder, Reranker
-from samespace.models.cache import Cache, choose, uncached
+from samespace.models.cache import Cache, CachedEmbedder, choose, uncached
 from samespace.models.loading import lasting_name
 from samespace.run import Retrieved, Run
 from samespace.search import RERANK_DEPTH, Mode, Request, Results, rerank, retrieve
@@ -25,7 +25,7 @@ from samespace.store.base import Header, StoredDocument
 from samespace.store.embedded import EmbeddedStore
 from samespace.text.load import LoadOptions, in_scope, load
 from samespace.text.recipe import Recipe
-from samespace.types import Document, OnLong, Role
+from samespace.types import Document, OnLong
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 
@@ -424,7 +424,7 @@ class Collection:
                 known,
                 writer,
                 lambda texts: self.embedder.count(texts),
-                lambda texts: self._embed(texts, "document"),
+                self._embed,
                 self.recipe,
                 items,
                 report,
@@ -440,6 +440,8 @@ class Collection:
                 ]
                 report.removed = writer.delete(gone)
                 writer.commit()
+            if self._given is not None:
+                report.estimated = not getattr(self._given, "exact_counts", True)
         progress(report)
         return report
 
@@ -453,11 +455,16 @@ class Collection:
                     f'{embedder.max_tokens}; shorten it, search with mode="lexical", or cut it '
                     'by name with on_long="truncate"'
                 )
-        return embedder.embed([query], "query", on_long="truncate")
+        cut: Any = on_long
+        return embedder.embed([query], "query", on_long=cut)
 
-    def _embed(self, texts: list[str], role: Role) -> Vectors:
-        on_long = "truncate" if self.recipe.on_long == "truncate" else "error"
-        return self._check().embed(texts, role, on_long=on_long)  # type: ignore[arg-type]
+    def _embed(self, texts: list[str]) -> tuple[Vectors, list[bool]]:
+        """Return the vectors of documents' texts, and of each whether the cache knew it."""
+        embedder = self._check()
+        on_long: Any = "truncate" if self.recipe.on_long == "truncate" else "error"
+        if isinstance(embedder, CachedEmbedder):
+            return embedder.embed_known(texts, "document", on_long=on_long)
+        return embedder.embed(texts, "document", on_long=on_long), [False] * len(texts)
 
     def _check(self) -> Embedder:
         """Return the model after having seen, once in this process, that it did not drift."""

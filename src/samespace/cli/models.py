@@ -31,7 +31,7 @@ _UNKNOWN = "?"
 @click.option("--retrieval", is_flag=True, help="Only models trained for retrieval.")
 @json_option
 @click.pass_context
-def models(context: click.Context, as_json: bool, **conditions: Any) -> None:
+def models(context: click.Context, /, as_json: bool, **conditions: Any) -> None:
     """List the models that samespace knows, or those that meet every condition."""
     from samespace.errors import InputError
     from samespace.models.catalog import catalog, select

@@ -36,7 +36,9 @@ def report_json(report: Report) -> dict[str, Any]:
         "chunks": report.chunks,
         "tokens": report.tokens,
         "embedded_tokens": report.embedded_tokens,
+        "cached_tokens": report.cached_tokens,
         "tokens_dropped": report.tokens_dropped,
+        "tokens_are_estimates": report.estimated,
         "characters_dropped": report.dropped,
         "passed_over": dict(report.passed_over),
         "seconds": round(report.seconds, 3),
@@ -108,6 +110,7 @@ def print_report(report: Report, info: dict[str, Any]) -> None:
         ("chunks written", report.chunks),
         ("tokens seen", report.tokens + report.tokens_dropped),
         ("tokens embedded", f"{report.embedded_tokens:,} ({rate:,.0f}/s)"),
+        ("tokens found in the cache", report.cached_tokens),
         ("tokens dropped", report.tokens_dropped),
         ("seconds", f"{report.seconds:.1f}"),
         ("in the collection", f"{info['documents']:,} documents, {info['chunks']:,} chunks"),
@@ -124,6 +127,8 @@ def print_report(report: Report, info: dict[str, Any]) -> None:
     if report.passed_over:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in report.passed_over.items())
         click.echo(f"names passed over: {kinds} (--hidden, --no-gitignore take them)")
+    if report.estimated:
+        click.echo("the model's provider gives no tokenizer: counts of tokens are estimates")
     print_failures(report)
 
 

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from samespace.ingest.buffer import Buffer
 from samespace.ingest.prepare import Item, Known, Prepared, Queued, Seen, prepare
 from samespace.ingest.report import Progress, Report
-from samespace.ingest.windows import Windows
-from samespace.space import Vectors
+from samespace.ingest.windows import Embed, Windows
 from samespace.store.embedded import EmbeddedWriter
 from samespace.text.chunk import Count
 from samespace.text.recipe import Recipe
@@ -34,7 +33,7 @@ def ingest(
     known: Known,
     writer: EmbeddedWriter,
     count: Count,
-    embed: Callable[[list[str]], Vectors],
+    embed: Embed,
     recipe: Recipe,
     items: Iterable[Item],
     report: Report,
@@ -46,7 +45,8 @@ def ingest(
         known: where documents that are there already are looked up.
         writer: its writer, whose lock is held.
         count: counts tokens as the model does.
-        embed: makes document vectors, after having checked the space.
+        embed: makes document vectors, after having checked the space, and says of each whether
+            the cache knew it.
         recipe: how documents are cut.
         items: what the loader yields.
         report: filled as windows are committed.

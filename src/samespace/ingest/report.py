@@ -14,8 +14,10 @@ class Report:
     """What became of one run of `add` or `sync`.
 
     `chunks` and `tokens` count what the documents added or updated hold; `embedded_tokens` only
-    what was given to the model (the rest had a vector already); `tokens_dropped` what was cut
-    off because the collection was made with `on_long="truncate"`. `dropped` counts the
+    what was given to the model, `cached_tokens` what the cache of vectors knew (the rest had a
+    vector in the collection already); `tokens_dropped` what was cut off because the collection
+    was made with `on_long="truncate"`. `estimated` says that the model's provider gives no
+    tokenizer, so that all counts of tokens are estimates on the upper side. `dropped` counts the
     characters that cleaning removed, by kind; `bytes_read` how much of the input is behind.
     `passed_over` counts the names in folders that were left alone by rule: hidden or ignored.
     """
@@ -28,7 +30,9 @@ class Report:
     chunks: int = 0
     tokens: int = 0
     embedded_tokens: int = 0
+    cached_tokens: int = 0
     tokens_dropped: int = 0
+    estimated: bool = False
     dropped: dict[str, int] = field(default_factory=dict)
     passed_over: Counter[str] = field(default_factory=Counter)
     bytes_read: int = 0

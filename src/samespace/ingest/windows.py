@@ -22,6 +22,9 @@ WINDOW_SECONDS = (1.0, 5.0)
 """A window that takes less is doubled the next time, one that takes more is halved: a slow model
 loses little when it is killed, and a fast one does not spend its time on commits."""
 
+Embed = Callable[[list[str]], tuple[Vectors, list[bool]]]
+"""Makes document vectors, and says of each whether the cache knew it."""
+
 
 class Windows:
     """Collects prepared documents into windows, embeds them ahead, and commits them in order."""
@@ -32,7 +35,7 @@ class Windows:
         self,
         writer: EmbeddedWriter,
         pool: ThreadPoolExecutor,
-        embed: Callable[[list[str]], Vectors],
+        embed: Embed,
         report: Report,
     ) -> None:
         self.writer = writer
@@ -75,6 +78,7 @@ class Windows:
             text, count = tokens[key]
             self.open.hashes.append(key)
             self.open.texts.append(text)
+            self.open.counts.append(count)
             self.open.tokens += count
             if self.open.tokens >= self.size:
                 self._close()
@@ -90,14 +94,16 @@ class Windows:
     def _commit(self) -> None:
         window = self.in_flight.popleft()
         if window.future is not None:
-            vectors, seconds = window.future.result()
+            vectors, cached, seconds = window.future.result()
+            found = sum(n for n, known in zip(window.counts, cached, strict=True) if known)
+            self.report.cached_tokens += found
+            self.report.embedded_tokens += window.tokens - found
             self.writer.add_vectors(window.hashes, vectors)
             self._adapt(seconds)
         for item in window.items:
             self._write(item)
         self.writer.commit()
         self.embedding.difference_update(window.hashes)
-        self.report.embedded_tokens += window.tokens
         self._committed = True
 
     def _adapt(self, seconds: float) -> None:
@@ -157,11 +163,12 @@ class Window:
     items: list[Queued] = field(default_factory=list)
     hashes: list[bytes] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
+    counts: list[int] = field(default_factory=list)
     tokens: int = 0
-    future: Future[tuple[Vectors, float]] | None = None
+    future: Future[tuple[Vectors, list[bool], float]] | None = None
 
 
-def _timed(embed: Callable[[list[str]], Vectors], texts: list[str]) -> tuple[Vectors, float]:
+def _timed(embed: Embed, texts: list[str]) -> tuple[Vectors, list[bool], float]:
     started = time.perf_counter()
-    vectors = embed(texts)
-    return vectors, time.perf_counter() - started
+    vectors, cached = embed(texts)
+    return vectors, cached, time.perf_counter() - started

@@ -182,7 +182,9 @@ def test_collections_share_it(tmp_path: Path, cache: VectorCache, bert_folder: P
     documents = [samespace.Document(id=str(i), text=f"a small dog number {i}") for i in range(5)]
     for name in ("one", "two"):
         with samespace.Collection.create(tmp_path / name, bert_folder, cache=cache) as kb:
-            kb.add(documents)
+            report = kb.add(documents)
+        assert report.tokens == report.embedded_tokens + report.cached_tokens > 0
+        assert bool(report.embedded_tokens) is (name == "one")
     stats = cache.stats()
     assert (stats.hits, stats.misses, stats.entries) == (5, 5, 5)
     with samespace.open(tmp_path / "one", cache=cache) as kb:

@@ -63,15 +63,22 @@ class CachedEmbedder:
 
         Vectors that the inner embedder finished before it failed are kept.
         """
+        return self.embed_known(texts, role, on_long=on_long)[0]
+
+    def embed_known(
+        self, texts: Sequence[Any], role: Role, *, on_long: Literal["error", "truncate"] = "error"
+    ) -> tuple[Any, list[bool]]:
+        """Do as `embed`, and say of each input whether the cache knew it."""
         inputs = [texts] if isinstance(texts, str) else list(texts)
         if isinstance(texts, str) or not all(isinstance(i, str) or is_image(i) for i in inputs):
             # Nothing that any model takes: the embedder says so better.
-            return self.inner.embed(texts, role, on_long=on_long)
+            return self.inner.embed(texts, role, on_long=on_long), [False] * len(inputs)
         space = self.space
         window = f"cut {self.max_tokens}" if on_long != "error" else ""
-        known = hashlib.sha256("\0".join((space.id, role, window)).encode())
-        keys = [_key(known, one) for one in inputs]
+        start = hashlib.sha256("\0".join((space.id, role, window)).encode())
+        keys = [_key(start, one) for one in inputs]
         rows = self.cache.get_many(list(dict.fromkeys(keys)))
+        known = [key in rows for key in keys]
         missing = {key: i for i, key in enumerate(keys) if key not in rows}
         if missing or not inputs:
             order = list(missing)
@@ -86,7 +93,7 @@ class CachedEmbedder:
                 if len(asked) < len(inputs):
                     self.inner.embed(inputs, role, on_long=on_long)
                 raise
-        return from_bytes([rows[key] for key in keys], space, role)
+        return from_bytes([rows[key] for key in keys], space, role), known
 
 
 def uncached(embedder: E) -> E:
@@ -94,12 +101,12 @@ def uncached(embedder: E) -> E:
 
     Canaries must reach the model: a cache would answer as the model did before it changed.
     """
-    return embedder.inner if isinstance(embedder, CachedEmbedder) else embedder  # type: ignore[return-value]
+    return embedder.inner if isinstance(embedder, CachedEmbedder) else embedder
 
 
-def _key(known: Any, one: object) -> bytes:
-    """Return the key of one input in one space and role."""
-    digest = known.copy()
+def _key(start: Any, one: Any) -> bytes:
+    """Return the key of one input in the space and role that `start` was fed."""
+    digest = start.copy()
     if isinstance(one, str):
         digest.update(b"\0text\0" + one.encode("utf-8", "surrogatepass"))
     else:

@@ -83,7 +83,7 @@ def _mentioning(value: str) -> tuple[ModelCard, ...]:
     """Return the entries that hold a string: reading all takes longer than to load a model."""
     if not value:
         return ()
-    found = []
+    found: list[ModelCard] = []
     for text, origin in _files():
         for table in _HEADER.split(text)[1:]:
             if value in table:
