@@ -180,7 +180,13 @@ def torch_weights(root: Path, card: ModelCard | None = None) -> tuple[Path, ...]
 
     Raises:
         ModelNotFound: there are none, or one of several is absent.
+        ModelError: an adapter lies beside them.
     """
+    if (root / "adapter_config.json").is_file():
+        raise ModelError(
+            f"{root} holds an adapter beside the weights (adapter_config.json), which their "
+            "digest would not pin. Merge it with peft: model.merge_and_unload().save_pretrained()"
+        )
     if card and card.weights:
         return (root / card.weights_file,)
     weights = _stored(root, "model.safetensors") or _stored(root, "pytorch_model.bin")

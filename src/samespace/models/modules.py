@@ -99,7 +99,15 @@ def list_modules(folder: Path) -> tuple[Module, ...]:
                 f"arguments in every call ({arguments or 'none stated'}); samespace cannot know "
                 "what it does to a vector, so it runs only sentence-transformers' own modules"
             )
-    return tuple(Module(kind.rsplit(".", 1)[-1], path) for kind, path, _ in named)
+    modules = tuple(Module(kind.rsplit(".", 1)[-1], path) for kind, path, _ in named)
+    for config in (module.config for module in modules if module.kind == "Dense"):
+        activation = config.text("activation_function") or "torch.nn.Tanh"
+        if not activation.startswith("torch."):
+            raise ModelError(
+                f"{config.path}: activation_function is {activation}, which is no function of "
+                "PyTorch's own"
+            )
+    return modules
 
 
 def read_modules(folder: Path, *, further: bool = False) -> Modules:
@@ -137,7 +145,7 @@ def read_modules(folder: Path, *, further: bool = False) -> Modules:
             f"{file}: expected Transformer, Pooling and perhaps Normalize, in this order, "
             f"got {', '.join(kinds)}"
         )
-    _check_transformer(read_object(modules[0].folder / "sentence_bert_config.json"))
+    check_transformer(read_object(modules[0].folder / "sentence_bert_config.json"))
     config = modules[1].config
     return Modules(
         root=modules[0].folder,
@@ -149,7 +157,7 @@ def read_modules(folder: Path, *, further: bool = False) -> Modules:
     )
 
 
-def _check_transformer(config: JsonFile) -> None:
+def check_transformer(config: JsonFile) -> None:
     """Refuse what would change how a text becomes token vectors."""
     values = config.values
     modality = values.get("modality_config") or {"text": _TEXT}

@@ -15,6 +15,7 @@ from samespace.models.catalog import ModelCard
 from samespace.models.facts import Given
 from samespace.models.folder import ModelFolder, read_folder
 from samespace.models.inputs import OnLongText
+from samespace.models.modules import read_modules
 from samespace.models.reading import folder_reader
 from samespace.models.torch.devices import Devices
 from samespace.models.torch.running import (
@@ -25,6 +26,7 @@ from samespace.models.torch.running import (
     libraries,
     padded,
 )
+from samespace.models.torch.whole import load_transformer
 from samespace.space import Arithmetic, FloatArray, Metric, Pooling, Space, Vectors
 from samespace.types import Role
 
@@ -154,32 +156,20 @@ def _pooled(features: Features) -> FloatArray:
 
 
 def _load(folder: Path, read: ModelFolder, arithmetic: Arithmetic, device: str, trust: bool) -> Any:
-    """Return the SentenceTransformer of a folder, with the pooling that the Space says."""
-    torch, st = libraries()
+    """Return the modules of a folder, with the pooling that the Space says.
+
+    Normalization is not among them: the embedder does it, in float32.
+    """
+    _, st = libraries()
     from sentence_transformers.sentence_transformer import modules
 
-    loading = {"trust_remote_code": trust, "local_files_only": True}
-    dtype = {"dtype": getattr(torch, arithmetic)}
-    stored: list[Any] = []
-    if (folder / "modules.json").is_file():
-        stored = list(
-            st.SentenceTransformer(str(folder), device=device, model_kwargs=dtype, **loading)
-        )
-    transformer = (
-        stored[0]
-        if stored
-        else modules.Transformer(
-            str(folder),
-            model_kwargs={**dtype, **loading},
-            processor_kwargs=loading,
-            config_kwargs=loading,
-            do_lower_case=read.lowercase,
-        )
-    )
-    # Normalization is not among them: the embedder does it, in float32.
-    further = [module for module in stored[2:] if not isinstance(module, modules.Normalize)]
-    pooling = modules.Pooling(transformer.get_embedding_dimension(), _POOLINGS[read.space.pooling])
+    transformer = load_transformer(read.root, arithmetic, trust)
+    width = transformer.get_embedding_dimension()
+    further = [
+        getattr(modules, module.kind).load(str(module.folder), local_files_only=True)
+        for module in read_modules(folder, further=True).further
+    ]
+    pooling = modules.Pooling(width, _POOLINGS[read.space.pooling])
     model = st.SentenceTransformer(modules=[transformer, pooling, *further], device=device)
-    model = model.to(dtype["dtype"])
     model.max_seq_length = read.max_tokens
     return model

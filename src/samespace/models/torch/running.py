@@ -192,16 +192,16 @@ def _no_progress() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def padded(ids: Sequence[TokenIds], padding: int) -> Features:
+def padded(ids: Sequence[TokenIds], padding: int, least: int = 0) -> Features:
     """Return a batch as the features of sentence-transformers, padded on the right.
 
     Returns:
-        input_ids and attention_mask, int64, (texts, longest).
+        input_ids and attention_mask, int64, (texts, longest or `least`).
     """
     import torch
 
     lengths = np.array([len(i) for i in ids])
-    mask = np.arange(lengths.max()) < lengths[:, None]
+    mask = np.arange(max(lengths.max(), least)) < lengths[:, None]
     filled = np.full(mask.shape, padding, dtype=np.int64)
     filled[mask] = np.concatenate(ids)
     return {
