@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from samespace.models import HashEmbedder
 from samespace.models.base import Embedder
 from samespace.models.cache import CachedEmbedder, VectorCache, choose, default_cache, uncached
 from samespace.models.cache.values import from_bytes, to_bytes
-from samespace.space import Space, Vectors
+from samespace.space import CANARIES, QUICK_CANARIES, Space, Vectors
 from samespace.types import Role
 
 
@@ -214,3 +215,38 @@ def test_drift_is_seen_through_a_full_cache(
     monkeypatch.setattr(OnnxEmbedder, "embed", drifted)
     with samespace.open(tmp_path / "kb", cache=cache) as kb, pytest.raises(ModelDrift):
         kb.search("a dog")
+
+
+class Hosted(Counting):
+    """A model without a digest of weights, which may come to answer otherwise."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.turned = 0
+
+    @property
+    def space(self) -> Space:
+        return dataclasses.replace(super().space, weights="", model="hosted")
+
+    def embed(self, texts: Sequence[str], role: Role, **options: Any) -> Vectors:
+        vectors = super().embed(texts, role, **options)
+        return Vectors(np.roll(vectors.array, self.turned, axis=1), self.space, role)
+
+
+def test_a_hosted_model_that_changed_is_not_mixed_with_what_was_kept(cache: VectorCache) -> None:
+    inner = Hosted()
+    before = CachedEmbedder(inner, cache).embed(["a cat", "a dog"], "document").array
+    kept = CachedEmbedder(inner, cache)
+    inner.asked.clear()
+    assert np.array_equal(kept.embed(["a cat", "a dog"], "document").array, before)
+    assert {text for text, _ in inner.asked} == {text for _, text in CANARIES[:QUICK_CANARIES]}
+    inner.turned = 1
+    anew = CachedEmbedder(inner, cache)
+    inner.asked.clear()
+    after = anew.embed(["a cat", "a dog"], "document").array
+    assert np.array_equal(after, np.roll(before, 1, axis=1))
+    assert ("a cat", "document") in inner.asked
+    inner.asked.clear()
+    again = CachedEmbedder(inner, cache).embed(["a cat"], "document").array
+    assert np.array_equal(again, after[:1])
+    assert ("a cat", "document") not in inner.asked

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, TypeVar
+
+import numpy as np
 
 from samespace.errors import InputError, TooLong
 from samespace.models.cache.store import VectorCache
 from samespace.models.cache.values import Form, from_bytes, to_bytes
 from samespace.models.images import content_hash, is_image
-from samespace.space import Space, Vectors
+from samespace.space import CANARIES, CANARY_COSINE, QUICK_CANARIES, Space, Vectors
 from samespace.types import Role
 
 E = TypeVar("E")
@@ -22,6 +25,10 @@ class CachedEmbedder:
     A vector is known by the Space, the role and the exact input, so no other model, prompt or
     role can be answered with it. A text that was cut by name is known apart, with the window.
 
+    A hosted model may change under its name, and with it what its vectors mean. So where no digest
+    of weights pins the Space, the first use in a process compares canaries of the model with those
+    kept, and forgets what was kept of this Space if they moved.
+
     Args:
         inner: any embedder, of any kind of vectors.
         cache: where vectors are kept.
@@ -30,6 +37,8 @@ class CachedEmbedder:
     def __init__(self, inner: Any, cache: VectorCache) -> None:
         self.inner = inner
         self.cache = cache
+        self._lock = threading.Lock()
+        self._checked = False
 
     @property
     def space(self) -> Space:
@@ -77,6 +86,7 @@ class CachedEmbedder:
         window = f"cut {self.max_tokens}" if on_long != "error" else ""
         start = hashlib.sha256("\0".join((space.id, role, window)).encode())
         keys = [_key(start, one) for one in inputs]
+        self._check()
         rows = self.cache.get_many(list(dict.fromkeys(keys)))
         known = [key in rows for key in keys]
         missing = {key: i for i, key in enumerate(keys) if key not in rows}
@@ -94,6 +104,35 @@ class CachedEmbedder:
                     self.inner.embed(inputs, role, on_long=on_long)
                 raise
         return from_bytes([rows[key] for key in keys], space, role), known
+
+    def _check(self) -> None:
+        with self._lock:
+            if self._checked or self.space.weights:
+                return
+            quick = CANARIES[:QUICK_CANARIES]
+            start = hashlib.sha256(f"canaries of {self.space.id}".encode())
+            keys = {_key(start, f"{role} {text}"): (role, text) for role, text in quick}
+            now = {key: self.inner.embed([text], role) for key, (role, text) in keys.items()}
+            kept = self.cache.get_many(list(keys))
+            for key, row in kept.items():
+                role = keys[key][0]
+                if _moved(from_bytes([row], self.space, role), now[key]):
+                    self.cache.forget(self.space.id)
+                    kept = {}
+                    break
+            if len(kept) < len(keys):
+                rows = {key: to_bytes(vectors)[0] for key, vectors in now.items()}
+                self.cache.put_many(self.space.id, rows)
+            self._checked = True
+
+
+def _moved(kept: Form, now: Form) -> bool:
+    """Say whether a hosted model's vector of a canary is another than it was."""
+    if not isinstance(kept, Vectors) or not isinstance(now, Vectors):
+        return to_bytes(kept) != to_bytes(now)
+    product = float((kept.array * now.array).sum())
+    lengths = float(np.linalg.norm(kept.array) * np.linalg.norm(now.array))
+    return product / lengths < CANARY_COSINE
 
 
 def uncached(embedder: E) -> E:

@@ -137,13 +137,27 @@ class VectorCache:
             InputError: the file cannot be written now.
         """
 
+        def shrink(database: sqlite3.Connection) -> bool:
+            database.execute("VACUUM")
+            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            return True
+
+        gone = self.forget(space)
+        if self.path.is_file() and not self._quietly(shrink):
+            raise InputError(f"{self.path} cannot be emptied now: another process or the disk")
+        return gone
+
+    def forget(self, space: str | None = None) -> int:
+        """Do as `clear`, but leave the bytes in the file for what comes next.
+
+        Raises:
+            InputError: the file cannot be written now.
+        """
+
         def empty(database: sqlite3.Connection) -> int:
             with _transaction(database):
                 sql, values = ("", ()) if space is None else (" WHERE space = ?", (space,))
-                gone = database.execute("DELETE FROM entries" + sql, values).rowcount
-            database.execute("VACUUM")
-            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            return gone
+                return database.execute("DELETE FROM entries" + sql, values).rowcount
 
         if not self.path.is_file():
             return 0
