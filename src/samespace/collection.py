@@ -15,12 +15,13 @@ from samespace.errors import DocumentNotFound, InputError, ModelNotFound, TooLon
 from samespace.ingest import Known, Progress, Report, ingest
 from samespace.ingest.inputs import Inputs, PathLike, sort_out
 from samespace.models import load as load_model
+from samespace.models.agreement import for_canaries, same_space
 from samespace.models.base import Embedder, Reranker
-from samespace.models.cache import Cache, CachedEmbedder, choose, uncached
+from samespace.models.cache import Cache, CachedEmbedder, choose
 from samespace.models.loading import lasting_name
 from samespace.run import Retrieved, Run
 from samespace.search import RERANK_DEPTH, Mode, Request, Results, rerank, retrieve
-from samespace.space import EmbedFunction, Space, Vectors, check_canaries, record_canaries
+from samespace.space import Space, Vectors, check_canaries, record_canaries
 from samespace.store.base import Header, StoredDocument
 from samespace.store.embedded import EmbeddedStore
 from samespace.text.load import LoadOptions, in_scope, load
@@ -49,13 +50,14 @@ class Collection:
         self, store: EmbeddedStore, embedder: Embedder | None = None, cache: Cache = True
     ) -> None:
         self._store = store
-        self._given = embedder
+        self._given: Embedder | None = None
         self._cache = cache
         self._checked: Embedder | None = None
         self._lock = threading.Lock()
         self.recipe = Recipe.from_dict(store.header.recipe)
         if embedder is not None:
-            self.space.require(embedder.space, f"opening {store.path}")
+            canaries = store.header.canaries
+            self._given = same_space(embedder, self.space, canaries, f"opening {store.path}")
 
     @classmethod
     def create(
@@ -109,7 +111,7 @@ class Collection:
         )
         header = Header(
             space=embedder.space,
-            canaries=record_canaries(_cutting(embedder)),
+            canaries=record_canaries(for_canaries(embedder)),
             model=lasting_name(model),
             recipe=recipe.to_dict(),
             language=language,
@@ -127,7 +129,8 @@ class Collection:
         Args:
             path: its folder.
             model: where its model is, if it cannot be found by the name that the collection
-                was made with. It must be the same model: its Space is compared.
+                was made with. It must be the same model: its Space is compared. If it only
+                computes in another arithmetic, its vectors must be those that were recorded.
             cache: as for `create`.
 
         Raises:
@@ -470,7 +473,7 @@ class Collection:
         """Return the model after having seen, once in this process, that it did not drift."""
         embedder = self.embedder
         if self._checked is not embedder:
-            check_canaries(_cutting(embedder), self._store.header.canaries)
+            check_canaries(for_canaries(embedder), self._store.header.canaries)
             self._checked = embedder
         return embedder
 
@@ -482,9 +485,3 @@ def _loaded(model: PathLike | Embedder, cache: Cache) -> Embedder:
         return embedder
     behind: Embedder = choose(embedder, cache)
     return behind
-
-
-def _cutting(embedder: Embedder) -> EmbedFunction:
-    """Return the model's `embed` as canaries need it: a small window cuts the long one."""
-    model = uncached(embedder)
-    return lambda texts, role: model.embed(texts, role, on_long="truncate")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from samespace.models.cachedir import cache_dir, write_quietly
@@ -138,12 +139,8 @@ def _tensors(encoder: Encoder) -> list[Any]:
     """Declare the weights as external data, and add the few constants of reshaping."""
     from onnx import TensorProto, helper
 
-    tensors = []
-    for name, shape in encoder.shapes().items():
-        tensor = TensorProto(name=name, data_type=TensorProto.FLOAT, dims=shape)
-        tensor.data_location = TensorProto.EXTERNAL
-        tensor.external_data.add(key="location", value="handed-over-by-samespace")
-        tensors.append(tensor)
+    shapes = encoder.shapes().items()
+    tensors = [handed_over(name, TensorProto.FLOAT, shape) for name, shape in shapes]
     constants = {"flat": [-1, encoder.hidden], "hidden": [encoder.hidden]}
     if encoder.family == "mpnet":
         constants["first"], constants["ones"] = [0], [1, 1, 1]
@@ -152,3 +149,13 @@ def _tensors(encoder: Encoder) -> list[Any]:
         for name, values in constants.items()
     ]
     return tensors
+
+
+def handed_over(name: str, kind: int, shape: Sequence[int]) -> Any:
+    """Declare a tensor that the graph does not hold: the session is handed it."""
+    from onnx import TensorProto
+
+    tensor = TensorProto(name=name, data_type=kind, dims=shape)
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="handed-over-by-samespace")
+    return tensor

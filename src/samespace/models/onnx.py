@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import threading
 from collections.abc import Mapping, Sequence
@@ -10,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from samespace.errors import WeightsMismatch
-from samespace.models.batching import batches, workers
+from samespace.errors import InputError, WeightsMismatch
+from samespace.models.batching import BUDGET, batches, workers
 from samespace.models.catalog import ModelCard
 from samespace.models.digest import weights_digest
 from samespace.models.encoder import read_encoder
@@ -21,7 +22,7 @@ from samespace.models.inputs import OnLongText
 from samespace.models.reading import folder_reader
 from samespace.models.session import Loaded, Session
 from samespace.models.tokenizer import TokenIds
-from samespace.space import FloatArray, Metric, Pooling, Space, Vectors
+from samespace.space import Arithmetic, FloatArray, Metric, Pooling, Space, Vectors
 from samespace.types import Role
 
 _MOST_THREADS = 4
@@ -29,6 +30,8 @@ _MOST_THREADS = 4
 
 _KEPT_TWICE = 256 * 2**20
 """Bytes of weights up to which a process holds both sessions: the second is a second copy."""
+
+_ARITHMETIC: tuple[Arithmetic, ...] = ("float32", "float16", "int8")
 
 
 class OnnxEmbedder:
@@ -48,8 +51,11 @@ class OnnxEmbedder:
         max_tokens: the window, up to the model's positions.
         metric: how vectors are compared.
         prompts: what is put before a text, for each role.
+        arithmetic: "float32"; "float16", for half the memory and all but the same vectors; or
+            "int8", for more speed and vectors that are only near. It is part of the Space.
 
     Raises:
+        InputError: `arithmetic` is not one of these.
         ModelNotFound: the folder is absent or holds no model.
         ModelError: a fact is missing or contradictory, or the model is of a kind that
             samespace does not run; the message names the file and the field.
@@ -67,10 +73,17 @@ class OnnxEmbedder:
         max_tokens: int | None = None,
         metric: Metric | None = None,
         prompts: Mapping[Role, str] | None = None,
+        arithmetic: Arithmetic = "float32",
     ) -> None:
+        if arithmetic not in _ARITHMETIC:
+            raise InputError(
+                f"arithmetic must be one of {', '.join(_ARITHMETIC)} on ONNX Runtime, got "
+                f"{arithmetic!r}"
+            )
         given = Given(name, pooling, normalized, max_tokens, metric, prompts)
         self._folder = read_folder(Path(folder), card=card, given=given)
-        self._reader = folder_reader(self._folder, self._folder.space)
+        self._space = dataclasses.replace(self._folder.space, arithmetic=arithmetic)
+        self._reader = folder_reader(self._folder, self._space)
         self._lock = threading.Lock()
         self._narrow: Session | None = None
         self._wide: Session | None = None
@@ -79,7 +92,7 @@ class OnnxEmbedder:
     @property
     def space(self) -> Space:
         """The space of every vector that this makes."""
-        return self._folder.space
+        return self._space
 
     @property
     def max_tokens(self) -> int:
@@ -122,7 +135,9 @@ class OnnxEmbedder:
         def run(rows: list[int]) -> None:
             array[rows] = session.run([ids[i] for i in rows])
 
-        cut = list(batches([len(i) for i in ids]))
+        # In int8 one scale rounds all that is in a batch: each text must be alone in its own.
+        budget = 1 if self._space.arithmetic == "int8" else BUDGET
+        cut = list(batches([len(i) for i in ids], budget))
         parallel = min(workers(), len(cut))
         if parallel == 1:
             for rows in cut:
@@ -161,7 +176,7 @@ class OnnxEmbedder:
                 f"{self._folder.weights[0]} changed since this embedder was made: "
                 f"expected sha256 {self.space.weights}, seen {seen}. Load it anew"
             )
-        return Session(Loaded.read(self._folder), threads)
+        return Session(Loaded.read(self._folder, self._space.arithmetic), threads)
 
     def __repr__(self) -> str:
         return f"<OnnxEmbedder {self.space.model} space={self.space.id}>"

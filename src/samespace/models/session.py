@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
@@ -15,9 +15,10 @@ from samespace.models.encoder import MPNET_BUCKETS, first_position, read_encoder
 from samespace.models.folder import ModelFolder
 from samespace.models.graph import encoder_graph
 from samespace.models.pooling import pool
+from samespace.models.rounded import rounded
 from samespace.models.tensors import Tensors
 from samespace.models.tokenizer import TokenIds
-from samespace.space import FloatArray
+from samespace.space import Arithmetic, FloatArray
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -53,18 +54,23 @@ class Loaded:
     """The graph itself, or the path of an ONNX file."""
     arrays: dict[str, onnxruntime.OrtValue]
     """The weights, where the graph does not hold them."""
+    arithmetic: Arithmetic = "float32"
 
     @classmethod
-    def read(cls, folder: ModelFolder) -> Loaded:
-        """Read a folder's weights into memory, unless they are in an ONNX file."""
-        if folder.kind == "onnx":
+    def read(cls, folder: ModelFolder, arithmetic: Arithmetic = "float32") -> Loaded:
+        """Read a folder's weights into memory, unless they are in an ONNX file as it is."""
+        tensors: Mapping[str, npt.NDArray[Any]]
+        if arithmetic != "float32":
+            graph, tensors = rounded(folder, arithmetic)
+        elif folder.kind == "onnx":
             return cls(folder, str(folder.weights[0]), {})
+        else:
+            encoder = read_encoder(folder.config)
+            graph, tensors = encoder_graph(encoder), encoder.tensors(Tensors(folder.weights))
         import onnxruntime as ort
 
-        encoder = read_encoder(folder.config)
-        tensors = encoder.tensors(Tensors(folder.weights))
         arrays = {name: ort.OrtValue.ortvalue_from_numpy(a) for name, a in tensors.items()}
-        return cls(folder, encoder_graph(encoder), arrays)
+        return cls(folder, graph, arrays, arithmetic)
 
 
 class Session:
@@ -173,8 +179,15 @@ def _open(model: Loaded, threads: int) -> onnxruntime.InferenceSession:
     # The pattern is remembered for every shape ever seen: memory that only grows, for no gain.
     options.enable_mem_pattern = False
     options.add_external_initializers(list(model.arrays), list(model.arrays.values()))
+    # Half precision is widened at every run: folded, it would be held in float32 for good.
+    left_out = [] if model.arithmetic == "float32" else ["ConstantFolding"]
     try:
-        return ort.InferenceSession(model.graph, options, providers=["CPUExecutionProvider"])
+        return ort.InferenceSession(
+            model.graph,
+            options,
+            providers=["CPUExecutionProvider"],
+            disabled_optimizers=left_out,
+        )
     except Exception as error:
         # The runtime's errors share no base class but Exception.
         raise ModelError(f"{model.folder.weights[0]} cannot be loaded: {error}") from error

@@ -12,7 +12,8 @@ import numpy as np
 from samespace.errors import ModelError
 from samespace.space import FloatArray
 
-_STORED: Mapping[str, Any] = {"F32": np.float32, "F16": np.float16, "BF16": np.uint16}
+_FLOATS: Mapping[str, Any] = {"F32": np.float32, "F16": np.float16, "BF16": np.uint16}
+_INTEGERS: Mapping[str, Any] = {"I8": np.int8, "U8": np.uint8}
 
 
 class Tensors:
@@ -60,18 +61,25 @@ class Tensors:
         Raises:
             ModelError: it is absent, or of a type that is not a float of 16 or 32 bits.
         """
-        if name not in self._found:
-            files = sorted({str(entry[3]) for entry in self._found.values()})
-            raise ModelError(f"{', '.join(files)}: the tensor {name} is absent")
-        data, dtype, shape, file = self._found[name]
-        if dtype not in _STORED:
-            raise ModelError(
-                f"{file}: tensor {name} is of type {dtype}; expected one of {', '.join(_STORED)}"
-            )
-        stored = data.view(_STORED[dtype]).reshape(shape)
+        stored, dtype = self._view(name, _FLOATS)
         if dtype == "BF16":
             # A bfloat16 is the upper half of a float32.
             widened: FloatArray = (stored.astype(np.uint32) << 16).view(np.float32)
             return widened
         # Old files align tensors to one byte only; the runtime wants the type's alignment.
         return np.require(stored, np.float32, ["C_CONTIGUOUS", "ALIGNED"])
+
+    def as_stored(self, name: str) -> np.ndarray[Any, Any]:
+        """Return one tensor in the type that it is stored in, bytes and int8 among them."""
+        return self._view(name, {**_FLOATS, **_INTEGERS})[0]
+
+    def _view(self, name: str, types: Mapping[str, Any]) -> tuple[np.ndarray[Any, Any], str]:
+        if name not in self._found:
+            files = sorted({str(entry[3]) for entry in self._found.values()})
+            raise ModelError(f"{', '.join(files)}: the tensor {name} is absent")
+        data, dtype, shape, file = self._found[name]
+        if dtype not in types:
+            raise ModelError(
+                f"{file}: tensor {name} is of type {dtype}; expected one of {', '.join(types)}"
+            )
+        return data.view(types[dtype]).reshape(shape), dtype
