@@ -37,7 +37,7 @@ class ImageTextFolder:
         family: which of the two architectures it is.
         weights: the files that hold them.
         recipe: how images are prepared.
-        patches: how many tokens the vision model makes of one image.
+        patches: about how many tokens the vision model makes of one image.
         lowercase: whether texts are lower-cased before the tokenizer sees them.
         unpunctuated: whether their punctuation is then left out.
         padding: the token that SigLIP's texts are filled up with; None for CLIP.
