@@ -106,7 +106,7 @@ class Running:
                     )
                 device = self._device or sentence_transformers.util.get_device_name()
                 try:
-                    with _no_progress():
+                    with _quiet():
                         self._model = self._load(device).eval().to(device)
                 except _NOT_LOADED as error:
                     raise ModelError(
@@ -179,15 +179,17 @@ class Running:
 
 
 @contextmanager
-def _no_progress() -> Iterator[None]:
-    """Keep transformers from drawing a bar for every file of weights."""
+def _quiet() -> Iterator[None]:
+    """Keep transformers from drawing bars and from listing the weights that a model ignores."""
     from transformers.utils import logging
 
-    shown = logging.is_progress_bar_enabled()
+    shown, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
+    logging.set_verbosity_error()
     try:
         yield
     finally:
+        logging.set_verbosity(level)
         if shown:
             logging.enable_progress_bar()
 
