@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from samespace.errors import BudgetExceeded, InputError
 
@@ -92,4 +92,113 @@ class Budget:
             self._spent = (
                 self._spent[0] - reserved[0] + taken[0],
                 self._spent[1] - reserved[1] + taken[1],
+            )
+
+
+class Meter:
+    """Counts what one embedder or reranker uses, and asks its budget first.
+
+    Args:
+        per_million: US dollars for a million tokens, or None.
+        per_thousand: US dollars for a thousand searches, or None.
+        budget: what may be spent.
+
+    Raises:
+        InputError: the budget is in dollars, and what they buy is not known.
+    """
+
+    def __init__(
+        self, per_million: float | None, per_thousand: float | None, budget: Budget | None
+    ) -> None:
+        self._per_million = per_million
+        self._per_thousand = per_thousand
+        self._budget = budget
+        self._lock = threading.Lock()
+        priced = per_million is not None or per_thousand is not None
+        self._usage = Usage(dollars=0.0 if priced else None)
+        if budget and budget.dollars is not None and not priced:
+            raise InputError(
+                "the budget is in dollars, but the catalog knows no price of this model: give "
+                "price_per_million=, or a budget in tokens"
+            )
+
+    @property
+    def usage(self) -> Usage:
+        """What was used so far."""
+        with self._lock:
+            return self._usage
+
+    def charge(self, tokens: int, searches: int = 0) -> Charge:
+        """Return the account of one request that is expected to take so much."""
+        return Charge(self, tokens, searches)
+
+    def price(self, tokens: int, searches: int) -> float:
+        """Return US dollars; what has no price costs nothing."""
+        return (
+            tokens * (self._per_million or 0.0) / 1e6 + searches * (self._per_thousand or 0) / 1e3
+        )
+
+    def reserve(self, tokens: int, searches: int) -> tuple[int, float]:
+        """Set aside what a request will take, and return it."""
+        reserved = (tokens, self.price(tokens, searches))
+        if self._budget:
+            self._budget.reserve(*reserved)
+        return reserved
+
+    def sent(self) -> None:
+        """Count a request."""
+        with self._lock:
+            self._usage = replace(self._usage, requests=self._usage.requests + 1)
+
+    def settle(
+        self, reserved: tuple[int, float], tokens: int, searches: int, *, estimated: bool
+    ) -> None:
+        """Count what a request took."""
+        dollars = self.price(tokens, searches)
+        if self._budget:
+            self._budget.settle(reserved, (tokens, dollars))
+        with self._lock:
+            before = self._usage
+            self._usage = Usage(
+                requests=before.requests,
+                tokens=before.tokens + tokens,
+                dollars=None if before.dollars is None else before.dollars + dollars,
+                estimated=before.estimated or estimated,
+            )
+
+
+class Charge:
+    """The account of one request, which may be sent several times.
+
+    A reply that refuses or fails costs nothing. An answer costs what the provider says, or the
+    estimate where it says nothing. A connection that broke off may have cost as much.
+    """
+
+    def __init__(self, meter: Meter, tokens: int, searches: int) -> None:
+        self._meter = meter
+        self._tokens = tokens
+        self._searches = searches
+        self._held: tuple[int, float] | None = None
+
+    def __enter__(self) -> Charge:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._held:
+            self._meter.settle(self._held, 0, 0, estimated=False)
+
+    def sending(self) -> None:
+        """Set aside what the request will take, unless that was done for an earlier attempt."""
+        self._held = self._held or self._meter.reserve(self._tokens, self._searches)
+        self._meter.sent()
+
+    def taken(self, tokens: int | None = None, searches: int | None = None) -> None:
+        """Count what was taken; None for what the provider does not say."""
+        held, self._held = self._held, None
+        if held:
+            self._meter.settle(
+                held,
+                self._tokens if tokens is None else tokens,
+                self._searches if searches is None else searches,
+                estimated=tokens is None,
             )

@@ -1,0 +1,48 @@
+"""Gemini's embeddings.
+
+Source: https://ai.google.dev/api/embeddings#method:-models.batchembedcontents. Embeddings carry
+no index: they come in the order of the requests. A text beyond the window is cut by the provider
+and nothing says so, so that samespace's own count must refuse it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from samespace.models.hosted.providers.base import Asked, Provider, Request, at, count_at, matrix
+from samespace.space import FloatArray
+
+
+def embed(asked: Asked) -> Request:
+    """Return the request for some texts, each a content of its own."""
+    model = f"models/{asked.model.removeprefix('models/')}"
+    common: dict[str, Any] = {"model": model}
+    if asked.input_type:
+        common["taskType"] = asked.input_type
+    if asked.dimensions is not None:
+        common["outputDimensionality"] = asked.dimensions
+    requests = [
+        {**common, "content": {"parts": [{"text": text}], "role": "user"}} for text in asked.texts
+    ]
+    return f"/v1beta/{model}:batchEmbedContents", {"requests": requests}
+
+
+def vectors(answer: Any, texts: Sequence[str]) -> FloatArray:
+    """Return the vectors of an answer."""
+    entries = at(answer, "embeddings")
+    rows = [at(entry, "values") for entry in entries] if isinstance(entries, list) else None
+    return matrix(rows, len(texts))
+
+
+GEMINI = Provider(
+    name="gemini",
+    url="https://generativelanguage.googleapis.com",
+    # In the order of the official client.
+    key_envs=("GOOGLE_API_KEY", "GEMINI_API_KEY"),
+    headers=lambda key: {"x-goog-api-key": key},
+    max_items=100,
+    embed=embed,
+    vectors=vectors,
+    tokens=lambda answer: count_at(answer, "usageMetadata", "promptTokenCount"),
+)
