@@ -80,7 +80,8 @@ class Recipe:
             array = _middle(array, *self.crop)
         # In the order and precision of transformers' processors, so that the bits are theirs.
         scaled = (array.astype(np.float64) * self.scale).astype(np.float32)
-        normal = (scaled - np.float32(self.mean)) / np.float32(self.std)
+        mean, std = (np.array(part, dtype=np.float32) for part in (self.mean, self.std))
+        normal = (scaled - mean) / std
         result: FloatArray = np.ascontiguousarray(normal.transpose(2, 0, 1), dtype=np.float32)
         return result
 

@@ -181,8 +181,9 @@ class Running:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep transformers from drawing bars and from listing the weights that a model ignores."""
-    from transformers.utils import logging
+    from transformers.utils import logging as untyped
 
+    logging: Any = untyped
     shown, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
     logging.set_verbosity_error()
