@@ -1,11 +1,13 @@
 """Models run by PyTorch through sentence-transformers (extra "torch")."""
 
 from samespace.models.torch.dense import TorchEmbedder
+from samespace.models.torch.image_text import ImageTextEmbedder
 from samespace.models.torch.late import TorchMultiVectorEmbedder
 from samespace.models.torch.reranker import TorchReranker
 from samespace.models.torch.sparse import TorchSparseEmbedder
 
 __all__ = [
+    "ImageTextEmbedder",
     "TorchEmbedder",
     "TorchMultiVectorEmbedder",
     "TorchReranker",

@@ -10,6 +10,7 @@ from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import numpy as np
+from safetensors import SafetensorError
 
 from samespace.errors import InputError, MissingExtra, ModelError, WeightsMismatch
 from samespace.models.batching import batches
@@ -27,7 +28,15 @@ ON_CPU = 2048
 ON_GPU = 16384
 """Padded tokens in one batch. A GPU wants more work at a time than a core's cache holds."""
 
-_NOT_LOADED = (OSError, ValueError, RuntimeError, KeyError, ImportError, UnpicklingError)
+_NOT_LOADED = (
+    OSError,
+    ValueError,
+    RuntimeError,
+    KeyError,
+    ImportError,
+    SafetensorError,
+    UnpicklingError,
+)
 """What the libraries raise over a folder that they cannot load. The last is a file of weights that
 holds more than tensors."""
 

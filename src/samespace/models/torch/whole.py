@@ -48,10 +48,13 @@ def load_transformer(
         def _get_default_modality_config(config: dict[str, Any]) -> Any:
             return module.TRANSFORMER_TASK_DEFAULTS[config.get("transformer_task", task)]
 
-    return Whole.load(
+    loaded = Whole.load(
         str(root),
         local_files_only=True,
         trust_remote_code=trust_remote_code,
         model_kwargs={"dtype": getattr(torch, arithmetic)},
         init_defaults={"transformer_task": task},
     )
+    # The check is done; other processes get the module by the name of its own class.
+    loaded.__class__ = module.Transformer
+    return loaded
