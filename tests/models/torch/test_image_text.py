@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from samespace.errors import InputError, ModelError, SpaceMismatch, WeightsMismatch
-from samespace.models import Embedder
+from samespace.models import Embedder, load
+from samespace.models.cache import CachedEmbedder, VectorCache
 from samespace.models.images import content_hash
 from samespace.models.pixels import read_recipe
 from samespace.space import Vectors, record_canaries
@@ -62,12 +63,18 @@ def siglip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def clip(clip_folder: Path) -> ImageTextEmbedder:
-    return ImageTextEmbedder(clip_folder)
+    return loaded(clip_folder)
 
 
 @pytest.fixture(scope="module")
 def siglip(siglip_folder: Path) -> ImageTextEmbedder:
-    return ImageTextEmbedder(siglip_folder)
+    return loaded(siglip_folder)
+
+
+def loaded(folder: Path) -> ImageTextEmbedder:
+    embedder = load(folder)
+    assert isinstance(embedder, ImageTextEmbedder)
+    return embedder
 
 
 @pytest.fixture(scope="module")
@@ -142,8 +149,8 @@ def test_siglip_equals_transformers_with_the_filler_it_was_trained_on(
     assert np.abs(said[:2] - unit(unfilled)).max() > 1e-2
 
 
-def around(folder: Path, target: Path) -> Path:
-    """Wrap a folder as sentence-transformers keeps CLIP models on the hub."""
+def as_on_the_hub(folder: Path, target: Path) -> Path:
+    """Keep a CLIP as the sentence-transformers of 2021 does: clip-ViT-B-32 and its kin."""
     shutil.copytree(folder, target / "0_CLIPModel")
     kind = "sentence_transformers.models.CLIPModel"
     entry = {"idx": 0, "name": "0", "path": "0_CLIPModel", "type": kind}
@@ -151,11 +158,19 @@ def around(folder: Path, target: Path) -> Path:
     return target
 
 
+def as_today(folder: Path, target: Path) -> Path:
+    """Keep a CLIP as today's sentence-transformers does."""
+    st.SentenceTransformer(str(folder), device="cpu").save(str(target))
+    return target
+
+
+@pytest.mark.parametrize("keep", [as_on_the_hub, as_today])
 def test_clip_equals_sentence_transformers(
-    clip: ImageTextEmbedder, clip_folder: Path, tmp_path: Path
+    keep: Callable[[Path, Path], Path], clip: ImageTextEmbedder, clip_folder: Path, tmp_path: Path
 ) -> None:
-    folder = around(clip_folder, tmp_path / "wrapped")
+    folder = keep(clip_folder, tmp_path / "kept")
     model = st.SentenceTransformer(str(folder), device="cpu")
+    assert set(loaded(folder).space.diff(clip.space)) == {"model"}
     raw = ImageTextEmbedder(folder, normalized=False)
     images = [noise(*shape) for shape in SHAPES]
     for inputs in (TEXTS, images):
@@ -209,6 +224,22 @@ def test_many_images_in_any_company_keep_their_vectors(
     for start in (0, 40, 200):
         part = clip.embed(images[start : start + 7], "document").array
         np.testing.assert_allclose(part, together[start : start + 7], atol=1e-5)
+
+
+def test_a_cache_knows_an_image_by_its_content(
+    clip: ImageTextEmbedder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "one.png"
+    file.write_bytes(png(noise(20, 30)))
+    mixed = ["two", file, noise(9, 9)]
+    embedder = CachedEmbedder(clip, VectorCache(tmp_path / "cache"))
+    first = embedder.embed(mixed, "document").array
+    np.testing.assert_allclose(first, clip.embed(mixed, "document").array, atol=1e-6)
+    monkeypatch.setattr(clip, "_embed", None)
+    again = embedder.embed([png(noise(20, 30)), noise(9, 9), "two"], "document").array
+    np.testing.assert_array_equal(again, first[[1, 2, 0]])
+    with pytest.raises(InputError, match=r"image 1 \(.*none.png\) .* no such file"):
+        embedder.embed(["two", tmp_path / "none.png"], "document")
 
 
 def test_prompts_stand_before_texts_and_never_before_images(clip_folder: Path) -> None:

@@ -20,7 +20,7 @@ from samespace.errors import (
     TooLong,
     WeightsMismatch,
 )
-from samespace.models import Embedder, OnnxEmbedder
+from samespace.models import Embedder, OnnxEmbedder, load
 from samespace.models.digest import file_digest, weights_digest
 from samespace.vectors.late import maxsim, sparse_dot
 from tests.models.contract import CHECKS, fitting
@@ -165,6 +165,14 @@ def test_spaces_say_what_each_form_is_and_pin_every_file_of_it(
     assert len({dense.weights, sparse.weights, multi.weights}) == 3
     with pytest.raises(SpaceMismatch):
         m3.dense.embed(["a"], "query").space.require(multi, "comparing")
+
+
+def test_each_form_is_loaded_by_its_kind(m3: M3Embedder, folder: Path) -> None:
+    assert load(folder).space == m3.dense.space
+    assert load(folder, kind="sparse").space == m3.sparse.space
+    multi = load(folder, kind="multi-vector")
+    expected = m3.multi.embed(["the dog"], "query").array
+    np.testing.assert_allclose(multi.embed(["the dog"], "query").array, expected, atol=1e-6)
 
 
 def test_another_head_is_another_space_of_that_form_alone(m3: M3Embedder, copy: Path) -> None:

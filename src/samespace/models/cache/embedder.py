@@ -85,7 +85,7 @@ class CachedEmbedder:
         space = self.space
         window = f"cut {self.max_tokens}" if on_long != "error" else ""
         start = hashlib.sha256("\0".join((space.id, role, window)).encode())
-        keys = [_key(start, one) for one in inputs]
+        keys = [_key(start, one, i) for i, one in enumerate(inputs)]
         self._check()
         rows = self.cache.get_many(list(dict.fromkeys(keys)))
         known = [key in rows for key in keys]
@@ -143,13 +143,13 @@ def uncached(embedder: E) -> E:
     return embedder.inner if isinstance(embedder, CachedEmbedder) else embedder
 
 
-def _key(start: Any, one: Any) -> bytes:
+def _key(start: Any, one: Any, position: int = 0) -> bytes:
     """Return the key of one input in the space and role that `start` was fed."""
     digest = start.copy()
     if isinstance(one, str):
         digest.update(b"\0text\0" + one.encode("utf-8", "surrogatepass"))
     else:
-        digest.update(b"\0image\0" + content_hash(one).encode("ascii"))
+        digest.update(b"\0image\0" + content_hash(one, position).encode("ascii"))
     key: bytes = digest.digest()
     return key
 
