@@ -22,7 +22,7 @@ from samespace.space import NORM_TOLERANCE, FloatArray, Metric, Space, Vectors
 from samespace.types import Role
 from samespace.vectors.matryoshka import unit
 
-INPUT_TYPE_TOKENS = 16
+INPUT_TYPE_TOKENS = 12
 """Tokens at most that a provider is taken to put before a text whose input type it is told.
 Voyage's prompts, which are published, have 7 and 9."""
 
@@ -46,8 +46,8 @@ class HostedEmbedder:
         base_url: another endpoint, as the provider's own Python client takes it; for Azure
             https://RESOURCE.openai.azure.com/openai/deployments/DEPLOYMENT?api-version=VERSION.
         served_name: how the endpoint calls the model, where that is not the model's name.
-        api_key_env: the environment variable that holds the key; the provider's usual one if
-            None. With a `base_url`, a key that is not set is not sent.
+        api_key_env: the environment variable that holds the key, or "" for no key. If None, it is
+            the provider's usual one, and with a `base_url` it need not be set.
         dimensions: how many to ask for (Matryoshka), of those that the model was trained for.
             For a model that is not in the catalog: how many it puts out.
         native_dimensions: how many it puts out, where `dimensions` asks for fewer and the catalog
@@ -63,7 +63,7 @@ class HostedEmbedder:
         tokenizer: the model's tokenizer.json, or a folder that holds it.
         timeout: seconds for one answer, from the first byte to the last.
         retries: how often a request that failed for a passing reason is sent again.
-        concurrency: how many requests of one call are under way at once.
+        concurrency: how many requests are under way at once.
         budget: what may be spent.
 
     Raises:
@@ -298,6 +298,7 @@ class HostedEmbedder:
                     api_key_env=self._api_key_env,
                     timeout=self._timeout,
                     retries=self._retries,
+                    concurrency=self._concurrency,
                 )
             return self._endpoint
 

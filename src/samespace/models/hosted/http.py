@@ -11,7 +11,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -112,6 +112,7 @@ class Endpoint:
         timeout: seconds to wait for an answer, from its first byte to its last as well.
         attempts: how often a request is sent at most.
         again: what to do where all was in vain, for messages.
+        concurrency: how many requests are under way at once; None for as many as are asked.
         first_wait: see `FIRST_WAIT`.
         largest: see `LARGEST`.
     """
@@ -126,6 +127,7 @@ class Endpoint:
         timeout: float,
         attempts: int,
         again: str,
+        concurrency: int | None = None,
         first_wait: float | None = None,
         largest: int | None = None,
     ) -> None:
@@ -138,6 +140,7 @@ class Endpoint:
         self._again = again
         self._first_wait = FIRST_WAIT if first_wait is None else first_wait
         self._largest = LARGEST if largest is None else largest
+        self._slots = threading.Semaphore(concurrency) if concurrency else nullcontext()
         self._lock = threading.Lock()
         self._clients: dict[int, httpx.Client] = {}
 
@@ -177,7 +180,8 @@ class Endpoint:
             wait = random.uniform(0, min(self._first_wait * 2**attempt, LONGEST_WAIT))
             sending()
             try:
-                status, headers, text = self._post(path, body)
+                with self._slots:
+                    status, headers, text = self._post(path, body)
             except httpx.RequestError as error:
                 failure, kind = f"{type(error).__name__}: {self._shown(str(error))}", ModelError
                 if not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):

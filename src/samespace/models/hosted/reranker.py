@@ -33,8 +33,8 @@ class HostedReranker:
         model: the name of a model in the catalog, or any that `provider` runs.
         provider: "cohere", "voyage" or "jina"; the catalog's if None.
         base_url: another endpoint, as the provider's own Python client takes it.
-        api_key_env: the environment variable that holds the key; the provider's usual one if
-            None. With a `base_url`, a key that is not set is not sent.
+        api_key_env: the environment variable that holds the key, or "" for no key. If None, it is
+            the provider's usual one, and with a `base_url` it need not be set.
         max_tokens: the window for the query and one text together.
         max_items: how many texts one request may hold.
         max_request_tokens: how many tokens one request may have, the query counted with each
@@ -210,6 +210,7 @@ class HostedReranker:
                     api_key_env=self._api_key_env,
                     timeout=self._timeout,
                     retries=self._retries,
+                    concurrency=self._concurrency,
                 )
             return self._endpoint
 

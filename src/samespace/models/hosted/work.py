@@ -17,6 +17,7 @@ T = TypeVar("T")
 
 _TOO_MUCH = re.compile(r"token|too (long|many|large)|batch size|at most|context|length", re.I)
 """How providers say that a request or a text is too large; a wrong guess costs a few requests."""
+_TOO_LONG = re.compile(r"token|too long|context|length", re.I)
 
 
 def connect(
@@ -26,6 +27,7 @@ def connect(
     api_key_env: str | None,
     timeout: float,
     retries: int,
+    concurrency: int,
 ) -> Endpoint:
     """Return a provider's endpoint, with the key that the environment holds.
 
@@ -33,7 +35,7 @@ def connect(
         InputError: there is no key, or no usable URL.
         MissingExtra: httpx is not installed.
     """
-    names = (api_key_env,) if api_key_env else provider.key_envs
+    names = provider.key_envs if api_key_env is None else (api_key_env,)
     key_env, key = read_key(*names)
     url = base_url or (provider.url_of_key and provider.url_of_key(key)) or provider.url
     check_url(url, provider.url or "https://example.test/v1", query=provider.query)
@@ -48,6 +50,7 @@ def connect(
         headers=provider.headers(key) if key else {},
         timeout=timeout,
         attempts=retries + 1,
+        concurrency=concurrency,
         again="try again later",
     )
 
@@ -146,6 +149,6 @@ def _too_much(error: BaseException) -> bool:
 
 def _explained(error: BaseException, rows: list[int]) -> BaseException:
     """Return the error to raise: a single text that is refused for its length is TooLong."""
-    if isinstance(error, Refused) and len(rows) == 1 and _too_much(error):
+    if isinstance(error, Refused) and _too_much(error) and _TOO_LONG.search(error.text):
         return TooLong(f"text {rows[0]}: {error}. If it is too long, split it into chunks")
     return error
