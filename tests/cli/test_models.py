@@ -73,7 +73,7 @@ def test_models_are_filtered() -> None:
         ("scibert_scivocab_uncased", ["was not trained to find documents"]),
         ("text-embedding-3-small", ["OPENAI_API_KEY", "leave this machine", "8,192", "1,536"]),
         ("e5-base-v2", ["query: ", "passage: ", "put no prompt before a text yourself"]),
-        ("voyage-4", ["voyage-4", "shares the space", "VOYAGE_API_KEY"]),
+        ("voyage-4", ["voyage-4", "share the space", "VOYAGE_API_KEY"]),
         ("all-MiniLM-L6-v2", ["256", "384", "53aa51172d14"]),
     ],
 )

@@ -126,11 +126,12 @@ def _class(what: What) -> Callable[..., object]:
         return StaticEmbedder
     from samespace.models import torch
 
-    return {
+    classes: dict[What, Callable[..., object]] = {
         "sparse": torch.TorchSparseEmbedder,
         "multi-vector": torch.TorchMultiVectorEmbedder,
         "image-text": torch.ImageTextEmbedder,
-    }[what]
+    }
+    return classes[what]
 
 
 def _dense(folder: Path, card: ModelCard | None, runtime: Runtime | None) -> Embedder:
@@ -157,11 +158,12 @@ def _dense(folder: Path, card: ModelCard | None, runtime: Runtime | None) -> Emb
 def needs(card: ModelCard) -> str:
     """Return what it takes to run a model, as a sentence."""
     if card.hosted:
-        from samespace.models.hosted import key_variable
+        from samespace.models.hosted.providers import PROVIDERS
 
+        names = (card.key_variable,) if card.key_variable else PROVIDERS[card.provider].key_envs
         return (
             f"It is called over the network: its texts leave this machine. Needs pip install "
-            f'"samespace[hosted]" and a key in {key_variable(card)}.'
+            f'"samespace[hosted]" and a key in {" or ".join(names)}.'
         )
     if card.kinds == ("static",):
         return "It runs with numpy alone."

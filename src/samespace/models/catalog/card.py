@@ -14,7 +14,7 @@ from samespace.space import Metric, Pooling
 
 Kind = Literal["dense", "sparse", "multi-vector", "static", "image-text", "cross-encoder"]
 Provider = Literal[
-    "huggingface", "openai", "cohere", "voyage", "gemini", "mistral", "jina", "samespace"
+    "huggingface", "openai", "azure", "cohere", "voyage", "gemini", "mistral", "jina", "samespace"
 ]
 ROLES = ("query", "document")
 

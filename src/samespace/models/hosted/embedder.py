@@ -116,8 +116,8 @@ class HostedEmbedder:
         name, card, protocol = look_up(model, provider)
         self._facts = embedding_facts(name, card, protocol, given)
         self._served_name = served_name or name
-        self._base_url = base_url
-        self._api_key_env = api_key_env
+        self._base_url = base_url or (card.base_url if card else "") or None
+        self._api_key_env = api_key_env if api_key_env is not None else _key_variable(card)
         self._tokenizer = tokenizer
         self._timeout = timeout
         self._retries = retries
@@ -304,3 +304,7 @@ class HostedEmbedder:
 
     def __repr__(self) -> str:
         return f"<HostedEmbedder {self.space.model} space={self.space.id}>"
+
+
+def _key_variable(card: ModelCard | None) -> str | None:
+    return card.key_variable if card and card.key_variable else None
