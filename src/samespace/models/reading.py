@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
 from samespace.errors import InputError
@@ -26,7 +26,7 @@ class Reader:
     """
 
     def __init__(
-        self, tokenizer: Callable[[], TextTokenizer], space: Space, window: dict[Role, int]
+        self, tokenizer: Callable[[], TextTokenizer], space: Space, window: Mapping[Role, int]
     ) -> None:
         self._make = tokenizer
         self._space = space

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from samespace.errors import InputError
 from samespace.forms import MultiVectors, SparseVectors
@@ -15,24 +15,27 @@ from samespace.models.catalog import find
 from samespace.models.loading import load
 from samespace.models.weights import locate
 from samespace.models.what import What, what_is
-from samespace.space import Vectors
+from samespace.space import Space, Vectors
+from samespace.types import Role
 from samespace.vectors.late import maxsim, sparse_dot
 
 ENTRY_POINTS = "samespace.rerankers"
 
-E = TypeVar("E", Embedder, SparseEmbedder, MultiVectorEmbedder)
+
+class _Embeds(Protocol):
+    @property
+    def space(self) -> Space: ...
+
+    def embed(
+        self, texts: Sequence[str], role: Role, *, on_long: Literal["error", "truncate"] = "error"
+    ) -> Any: ...
+
+
+E = TypeVar("E", bound=_Embeds)
 
 
 class _Judge(Generic[E]):
-    """Scores texts by comparing their vectors with the query's.
-
-    It lets a strong model judge what a cheap search (lexical, or another model) found, without
-    indexing anything with it. Query and texts are both embedded here, in one Space.
-
-    Args:
-        embedder: the model that judges.
-        on_long: what happens to a text beyond its window: "error", or "truncate" by name.
-    """
+    """Scores texts by comparing their vectors with the query's, in one Space."""
 
     def __init__(self, embedder: E, on_long: Literal["error", "truncate"] = "error") -> None:
         self.embedder = embedder
@@ -61,7 +64,15 @@ class _Judge(Generic[E]):
 
 
 class EmbedderReranker(_Judge[Embedder]):
-    """Scores texts by the cosine of their vectors with the query's."""
+    """Scores texts by the cosine of their vectors with the query's, by an embedder's own model.
+
+    It lets a strong model judge what a cheap search (lexical, or another model) found, without
+    indexing anything with it. Query and texts are both embedded here.
+
+    Args:
+        embedder: the model that judges.
+        on_long: what happens to a text beyond its window: "error", or "truncate" by name.
+    """
 
     def _compare(self, asked: Vectors, found: Vectors) -> Any:
         lengths = (found.array**2).sum(axis=1) ** 0.5 * (asked.array[0] ** 2).sum() ** 0.5
@@ -69,14 +80,25 @@ class EmbedderReranker(_Judge[Embedder]):
 
 
 class SparseReranker(_Judge[SparseEmbedder]):
-    """Scores texts by the product of their sparse weights with the query's (SPLADE)."""
+    """Scores texts by the product of their sparse weights with the query's (SPLADE).
+
+    Args:
+        embedder: the model that judges.
+        on_long: what happens to a text beyond its window: "error", or "truncate" by name.
+    """
 
     def _compare(self, asked: SparseVectors, found: SparseVectors) -> Any:
         return sparse_dot(asked, found)[0]
 
 
 class MultiVectorReranker(_Judge[MultiVectorEmbedder]):
-    """Scores texts by late interaction with the query (ColBERT): see `maxsim`."""
+    """Scores texts by late interaction with the query (ColBERT): see `vectors.late.maxsim`.
+
+    Args:
+        embedder: the model that judges.
+        on_long: what happens to a query or text beyond its window: "error", or "truncate" by
+            name. ColBERT's window for queries is short, often 32 tokens.
+    """
 
     def _compare(self, asked: MultiVectors, found: MultiVectors) -> Any:
         return maxsim(asked, found)[0]

@@ -69,6 +69,14 @@ def test_the_space_and_the_vectors_of_onnx_runtime(tiny: Any, zoo: Zoo) -> None:
         np.testing.assert_allclose(got / scale, expected / scale, atol=2e-5)
 
 
+def test_minilm_on_both_runtimes(minilm: OnnxEmbedder, minilm_folder: Path) -> None:
+    ours = TorchEmbedder(minilm_folder, device="cpu")
+    assert (ours.space, ours.max_tokens) == (minilm.space, 256)
+    texts = [*SCRIPTS, of_words(150), of_words(700)]
+    got, expected = (e.embed(texts, "query", on_long="truncate").array for e in (ours, minilm))
+    assert np.einsum("ij,ij->i", got, expected).min() > 0.99999
+
+
 @pytest.mark.parametrize("name", DENSE)
 def test_other_architectures_agree_with_sentence_transformers(
     name: str, built: Built, embedders: Callable[[str], TorchEmbedder]
@@ -209,6 +217,13 @@ def test_modules_of_the_repository_are_refused(folder: Path, change: dict[str, A
     file.write_text(json.dumps(entries))
     with pytest.raises(ModelError, match="code of the model's own repository, or wants"):
         TorchEmbedder(folder)
+
+
+def test_code_in_a_folder_is_not_run_unasked(folder: Path) -> None:
+    (folder / "mine.py").write_text("raise SystemExit('it ran')")
+    edit(folder / "config.json", model_type="mine", auto_map={"AutoConfig": "mine.Config"})
+    with pytest.raises(ModelError, match="trust_remote_code"):
+        TorchEmbedder(folder, device="cpu").embed(["a text"], "query")
 
 
 def test_several_devices(zoo: Zoo) -> None:

@@ -35,7 +35,8 @@ def load_transformer(
 
     class Whole(module.Transformer):  # type: ignore[misc,unused-ignore]
         def _load_model(self, *args: Any, **kwargs: Any) -> Any:
-            model, report = super()._load_model(*args, output_loading_info=True, **kwargs)
+            made: Any = super()._load_model(*args, output_loading_info=True, **kwargs)
+            model, report = made
             missing = sorted(n for n in report["missing_keys"] if not n.startswith(_UNUSED))
             if missing:
                 raise ModelError(
