@@ -82,11 +82,12 @@ def _gemini(
     server: Service, model: str, texts: list[str], kind: str, dimensions: int | None
 ) -> Vectors:
     genai = pytest.importorskip("google.genai")
-    options = genai.types.HttpOptions(base_url=server.url)
+    # The client's own default is /v1; embeddings are documented in both.
+    options = genai.types.HttpOptions(base_url=server.url, api_version="v1beta")
     with genai.Client(api_key=server.api.key, http_options=options) as client:
         reply = client.models.embed_content(
             model=model,
-            contents=[genai.types.Content(parts=[genai.types.Part(text=text)]) for text in texts],
+            contents=texts,
             config=genai.types.EmbedContentConfig(task_type=kind, output_dimensionality=dimensions),
         )
     return [one.values for one in reply.embeddings]

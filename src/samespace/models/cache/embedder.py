@@ -99,11 +99,18 @@ class CachedEmbedder:
                     self.cache.put_many(space.id, fresh)
                     rows.update(fresh)
             except (InputError, TooLong):
-                # Its message counts among what was missing: let it speak of the caller's list.
-                if len(asked) < len(inputs):
+                # Its message counts among what was missing: let it speak of the caller's list,
+                # but not where a provider refused, who would be paid again for the others.
+                if len(asked) < len(inputs) and (space.weights or self._unfit(inputs, role)):
                     self.inner.embed(inputs, role, on_long=on_long)
                 raise
         return from_bytes([rows[key] for key in keys], space, role), known
+
+    def _unfit(self, inputs: list[Any], role: Role) -> bool:
+        """Say whether the embedder refuses some of the texts before it asks anybody."""
+        texts = [one for one in inputs if isinstance(one, str)]
+        longest = max(self.inner.count(texts, role), default=0)
+        return longest > self.max_tokens or not all(map(str.strip, texts))
 
     def _check(self) -> None:
         with self._lock:

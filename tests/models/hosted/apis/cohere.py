@@ -23,8 +23,8 @@ class Cohere(Api):
         Served("embed-v4.0", 1536, 128_000, 96, (1024, 512, 256)),
         Served("embed-english-v3.0", 1024, 512, 96),
     )
-    tiny = Served("tiny-cohere", 16, 100, 4, (8,))
-    reranker = Served("tiny-rerank-cohere", 0, 100, 1000)
+    tiny = Served("tiny-cohere", 16, 200, 4, (8,))
+    reranker = Served("tiny-rerank-cohere", 0, 200, 1000)
     base = ""
     indexed = False
     too_many = "invalid request: total number of texts must be at most {limit} - received {got}"
@@ -76,7 +76,7 @@ class Cohere(Api):
         return {
             "id": "5a0b1c2d-0000-4000-8000-000000000000",
             "embeddings": {kind: [packed(row, wanted.base64) for _, row in rows]},
-            "texts": [wanted.texts[i] for i, _ in rows],
+            "texts": [wanted.texts[i % len(wanted.texts)] for i, _ in rows],
             "response_type": "embeddings_by_type",
             "meta": {
                 "api_version": {"version": "2"},

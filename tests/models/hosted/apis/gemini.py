@@ -21,7 +21,7 @@ _TASKS = (
 
 
 class Gemini(Api):
-    """POST /v1beta/models/{model}:batchEmbedContents.
+    """POST /v1beta/models/{model}:batchEmbedContents, or /v1: embeddings are in both.
 
     Sources: https://ai.google.dev/api/embeddings and /gemini-api/docs/embeddings (fields, task
     types, shortened vectors are not normalized); 100 contents as users report it:
@@ -33,8 +33,8 @@ class Gemini(Api):
     key_env = "GEMINI_API_KEY"
     kinds: Mapping[str, str] = {"query": "RETRIEVAL_QUERY", "document": "RETRIEVAL_DOCUMENT"}
     models = (Served("gemini-embedding-001", 3072, 2048, 100, (1536, 768)),)
-    tiny = Served("tiny-gemini", 16, 100, 4, (8,))
-    base = "/v1beta"
+    tiny = Served("gemini-embedding-001-tiny", 16, 200, 4, (8,))
+    base = ""
     indexed = False
     too_many = (
         "* BatchEmbedContentsRequest.requests: at most {limit} requests can be in one batch\n"
@@ -44,7 +44,7 @@ class Gemini(Api):
         return headers.get("x-goog-api-key", "")
 
     def wanted(self, path: str, query: Mapping[str, str], body: Any) -> Wanted:
-        found = re.fullmatch(r"/v1beta/models/([^/:]+):batchEmbedContents", path)
+        found = re.fullmatch(r"/v1(?:beta)?/models/([^/:]+):batchEmbedContents", path)
         if not found or query:
             raise Refused(404, f"path {path} was not found")
         served = self.served(found[1])

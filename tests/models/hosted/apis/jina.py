@@ -23,8 +23,8 @@ class Jina(Api):
         Served("jina-embeddings-v3", 1024, 8192, 512, (768, 512, 256, 128, 64, 32)),
         Served("jina-embeddings-v4", 2048, 32_768, 512, (1024, 512, 256, 128)),
     )
-    tiny = Served("tiny-jina", 16, 100, 4, (8,))
-    reranker = Served("tiny-rerank-jina", 0, 100, 512)
+    tiny = Served("tiny-jina", 16, 200, 4, (8,))
+    reranker = Served("tiny-rerank-jina", 0, 200, 512)
     packed = True
     invalid = 422
     too_many = "Validation error: 'body' Each input list can contain at most {limit} items."

@@ -19,7 +19,8 @@ class Mistral(Api):
     provider = "mistral"
     key_env = "MISTRAL_API_KEY"
     models = (Served("mistral-embed", 1024, 8192, 512, (), 16_384),)
-    tiny = Served("tiny-mistral", 16, 100, 4, (8,), 200)
+    tiny = Served("tiny-mistral", 16, 200, 4, (8,), 400)
+    base = ""
     invalid = 422
     too_many = "Too many inputs in request, split into more batches."
     too_long = "Input id 0 has {got} tokens, exceeding max {limit} tokens."

@@ -24,7 +24,7 @@ class OpenAi(Api):
         Served("text-embedding-3-small", 1536, 8192, 2048, (512, 256), 300_000),
         Served("text-embedding-3-large", 3072, 8192, 2048, (1024, 256), 300_000),
     )
-    tiny = Served("tiny-openai", 16, 100, 4, (8,), 200)
+    tiny = Served("tiny-openai", 16, 200, 4, (8,), 400)
     packed = True
     too_many = (
         "Invalid 'input': array too long. Expected an array with maximum length {limit}, but got "

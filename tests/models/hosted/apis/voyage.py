@@ -23,8 +23,8 @@ class Voyage(Api):
         Served("voyage-3.5", 1024, 32_000, 1000, (2048, 512, 256), 320_000),
         Served("voyage-3-large", 1024, 32_000, 1000, (2048, 512, 256), 120_000),
     )
-    tiny = Served("tiny-voyage", 16, 100, 4, (8,), 200)
-    reranker = Served("tiny-rerank-voyage", 0, 100, 1000)
+    tiny = Served("tiny-voyage", 16, 200, 4, (8,), 400)
+    reranker = Served("tiny-rerank-voyage", 0, 200, 1000)
     packed = True
     too_many = "The batch size limit is {limit}. Your batch size is {got}."
     too_long = (
