@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from samespace.errors import InputError
+from samespace.errors import InputError, MissingExtra
 from samespace.models.images import check_image, content_hash, is_image, open_image
 
 PIL = pytest.importorskip("PIL.Image", reason="images are read with Pillow")
@@ -156,3 +156,9 @@ def test_a_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PIL, "MAX_IMAGE_PIXELS", 12)
     with pytest.raises(InputError, match=r"image 1 cannot be read.*decompression bomb"):
         open_image(data, 1)
+
+
+def test_without_pillow_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(MissingExtra, match=r'pip install "samespace\[images\]"'):
+        open_image(b"any", 0)

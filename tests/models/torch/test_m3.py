@@ -118,10 +118,9 @@ def test_scores_are_those_of_the_authors(m3: M3Embedder, folder: Path, texts: li
     queries, documents = texts[2:6], texts[4:12]
     asked, found = m3.embed_all(queries, "query"), m3.embed_all(documents, "document")
     lexical, late = sparse_dot(asked.sparse, found.sparse), maxsim(asked.multi, found.multi)
-    for i, query in enumerate(queries):
-        for j, document in enumerate(documents):
-            _, a, q = authors.of(query)
-            _, b, d = authors.of(document)
+    said, held = [authors.of(text) for text in queries], [authors.of(text) for text in documents]
+    for i, (_, a, q) in enumerate(said):
+        for j, (_, b, d) in enumerate(held):
             shared = sum(a[token] * b[token] for token in a.keys() & b.keys())
             assert lexical[i, j] == pytest.approx(shared, rel=1e-4, abs=1e-5)
             mean = (q @ d.T).max(axis=1).sum() / len(q)

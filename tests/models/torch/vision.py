@@ -117,9 +117,6 @@ def train(model: Any, processor: Any) -> None:
     steps, rate = 300, 1e-3
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps)
-    threads = torch.get_num_threads()
-    # The model is so small that a second thread costs more than it does.
-    torch.set_num_threads(1)
     model.train()
     for step in range(steps):
         rows = torch.randint(0, len(pixels), (128,))
@@ -132,7 +129,6 @@ def train(model: Any, processor: Any) -> None:
         optimizer.step()
         schedule.step()
     model.eval()
-    torch.set_num_threads(threads)
 
 
 def save_clip(folder: Path, *, trained: bool = True) -> Path:
