@@ -85,6 +85,18 @@ class TextTokenizer:
         encoding.truncate(max(max_tokens - self._special, 0))
         return np.array(self._tokenizer.post_process(encoding).ids, dtype=np.int32)
 
+    def cut(self, text: str, max_tokens: int) -> str:
+        """Return the longest beginning of a text that takes at most `max_tokens` tokens.
+
+        Special tokens are counted. What is cut off may change how the last word is read, so that
+        a token less may be kept than would fit.
+        """
+        ends = [end for _, end in self._tokenizer.encode(text, add_special_tokens=False).offsets]
+        keep = min(max(max_tokens - self._special, 0), len(ends))
+        while keep and self.count([text[: ends[keep - 1]]])[0] > max_tokens:
+            keep -= 1
+        return text[: ends[keep - 1]] if keep else ""
+
 
 def _mark(tokenizer: Tokenizer, marker: str) -> None:
     """Keep a known token whole, with the space after it if the vocabulary has it so.
