@@ -14,12 +14,20 @@ from samespace.models.digest import file_digest
 
 _NEEDED = ("config.json", "tokenizer.json")
 _WEIGHTS = ("*.safetensors", "*.onnx", "pytorch_model*.bin")
+_FORMATS = (
+    ("*.safetensors",),
+    ("model.onnx", "*/model.onnx", "*model.onnx_data", "*model.onnx.data"),
+    ("*pytorch_model*.bin",),
+)
+_PLAIN = (".json", ".txt", ".model", ".py", ".jinja")
 _ALSO = (
     "modules.json",
     "*/config.json",
     "sentence_bert_config.json",
     "config_sentence_transformers.json",
     "tokenizer_config.json",
+    "*preprocessor_config.json",
+    "*processor_config.json",
 )
 
 
@@ -150,9 +158,14 @@ def _hub(card: ModelCard, looked: list[str]) -> Iterator[Path]:
 
 
 def _chosen(files: list[str]) -> list[str]:
-    """Return the files to fetch: configuration, tokenizer, and the weights in one format."""
-    formats = [[f for f in files if fnmatch(f, pattern)] for pattern in _WEIGHTS]
-    # Heads of BGE-M3 and the like are small files of their own.
+    """Return the files to fetch: configuration, tokenizer, code, and the weights in one format.
+
+    >>> _chosen(["config.json", "pytorch_model.bin", "onnx/model.onnx", "onnx/model_int8.onnx"])
+    ['config.json', 'onnx/model.onnx']
+    """
+    # The heads of BGE-M3 are files of their own, and need the encoder that PyTorch reads.
     heads = [f for f in files if fnmatch(f, "*_linear.pt")]
-    plain = (".json", ".txt", ".model", ".py", ".jinja")
-    return [*(f for f in files if f.endswith(plain)), *heads, *next(filter(None, formats), [])]
+    formats = [[f for f in files if any(fnmatch(f, p) for p in ps)] for ps in _FORMATS]
+    if heads and not formats[0]:
+        formats.pop(1)
+    return [*(f for f in files if f.endswith(_PLAIN)), *heads, *next(filter(None, formats), [])]
