@@ -95,8 +95,8 @@ class Wanted:
         return [*sorted(scored, key=lambda pair: -pair[1])]
 
     def used(self) -> int:
-        """Return the tokens to pay for."""
-        return sum(tokens(text) for text in self.texts)
+        """Return the tokens to pay for; a query counts with every text."""
+        return sum(tokens(text) + tokens(self.query or "") for text in self.texts)
 
 
 class Refused(Exception):

@@ -68,7 +68,9 @@ def test_nothing_is_asked_for_nothing(server: Service) -> None:
 def test_no_more_at_once_than_allowed(server: Service) -> None:
     server.seconds = 0.02
     embedder = hosted(server, concurrency=3)
-    assert len(embedder.embed(MANY, "query")) == len(MANY)
+    with ThreadPoolExecutor(2) as pool:
+        for got in pool.map(lambda texts: embedder.embed(texts, "query"), [MANY, MANY[::-1]]):
+            assert len(got) == len(MANY)
     assert 1 < server.most <= 3
 
 

@@ -84,8 +84,7 @@ WAITS = {
     "429, retry-after-ms": 0.15,
     "time-out": 0.0,
 }
-"""Those that take time, and the seconds that the endpoint asks to wait: a date is cut to whole
-seconds. They are tried side by side."""
+"""Those that take time, and the seconds to wait at least: a date is cut to whole seconds."""
 
 
 def table() -> str:
