@@ -1,0 +1,197 @@
+"""A static model of a dense one: embed words and spans of text once, fit, write a folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from samespace.errors import InputError
+from samespace.models.base import Embedder
+from samespace.models.catalog import find
+from samespace.models.distill.fit import fit, normalized, projection, sif, start, zipf
+from samespace.models.distill.spans import sample
+from samespace.models.distill.vocabulary import vocabulary
+from samespace.models.modules import list_modules
+from samespace.models.static import StaticEmbedder
+from samespace.space import FloatArray
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+DIMENSIONS = 256
+WORDS = 30_000
+CHARACTERS = 4_000_000
+"""Of text that the model embeds: some four minutes for MiniLM on two cores."""
+
+_AT_ONCE = 1_024
+_FITTING = 0.1
+"""The share of the time that the fit takes; the rest is the model's."""
+
+Progress = Callable[[float], None]
+
+
+def distill(
+    model: str | os.PathLike[str] | Embedder,
+    out: str | os.PathLike[str],
+    *,
+    texts: Iterable[str] | None = None,
+    dimensions: int = DIMENSIONS,
+    words: int = WORDS,
+    characters: int = CHARACTERS,
+    seed: int = 0,
+    tokenizer: str | os.PathLike[str] | None = None,
+    progress: Progress = lambda fraction: None,
+) -> StaticEmbedder:
+    """Make a static model that puts texts where a dense model puts them, as near as it can.
+
+    The static model has a space of its own: vectors of the two are never compared. Give it the
+    text that will be searched, or text like it: the words of the text get vectors, and these are
+    fitted on what the model makes of the text. Without text it is made of the model's vectors
+    for single tokens, weighted by their rank, which is far worse.
+
+    Args:
+        model: what `samespace.models.load` takes. Everything is embedded in the role "document".
+        out: the folder to write, which must not exist: model2vec's form, which
+            sentence-transformers reads too.
+        texts: plain text, without markup, one string for each document.
+        dimensions: the width of the static vectors, at most the model's own.
+        words: how many words of the text get a token of their own, besides the pieces.
+        characters: how much text the model embeds; of more, a random sample.
+        seed: the same seed and texts give the same model.
+        tokenizer: the tokenizer.json to start from; by default that of the model, where `model`
+            is a name or a folder. Where there is none, or it is no WordPiece, the pieces are
+            learned from the texts.
+        progress: is told which fraction of the work is done.
+
+    Raises:
+        InputError: an argument is out of range, `out` exists, or there is no text and no
+            WordPiece tokenizer.
+        ModelError: the model cannot be used.
+    """
+    from samespace.models.loading import load
+
+    target = _free(Path(out))
+    embedder = load(model)
+    native = embedder.space.dimensions
+    if not 1 <= dimensions <= native:
+        raise InputError(
+            f"dimensions must lie between 1 and the {native} of {embedder.space.model}, "
+            f"got {dimensions}"
+        )
+    if words < 0 or characters < 1:
+        raise InputError(
+            f"words must be at least 0 and characters at least 1, got {words} and {characters}"
+        )
+    spans = [] if texts is None else sample(texts, characters, seed)
+    if texts is not None:
+        counts = zip(spans, embedder.count(spans), strict=True)
+        spans = [span for span, tokens in counts if tokens <= embedder.max_tokens]
+        if not spans:
+            raise InputError("texts holds no text to fit on; for none at all, leave it out")
+    made = vocabulary(Path(tokenizer) if tokenizer else _own_tokenizer(model), spans, words)
+    table = _table(embedder, made, spans, dimensions, seed, progress)
+    _write(target, made, table, embedder)
+    return StaticEmbedder(target)
+
+
+def _free(out: Path) -> Path:
+    if out.exists():
+        raise InputError(f"{out} exists; name a folder that does not")
+    if not out.absolute().parent.is_dir():
+        raise InputError(f"cannot write {out}: there is no folder {out.absolute().parent}")
+    return out
+
+
+def _own_tokenizer(model: str | os.PathLike[str] | Embedder) -> Path | None:
+    """Return the tokenizer.json of a model that is named or is a folder, None where it has none."""
+    from samespace.models.weights import locate
+
+    if not isinstance(model, str | os.PathLike):
+        return None
+    card = find(model) if isinstance(model, str) else None
+    if card and card.hosted:
+        return None
+    folder = locate(card) if card else Path(model)
+    modules = list_modules(folder)
+    file = (modules[0].folder if modules else folder) / "tokenizer.json"
+    return file if file.is_file() else None
+
+
+def _table(
+    embedder: Embedder,
+    tokenizer: Tokenizer,
+    spans: Sequence[str],
+    dimensions: int,
+    seed: int,
+    progress: Progress,
+) -> FloatArray:
+    """Return a vector for each token of the tokenizer, shape (tokens, dimensions)."""
+    tokens = sorted(tokenizer.get_vocab().items(), key=lambda entry: entry[1])
+    alone = [token.removeprefix("##") for token, _ in tokens]
+    made = normalized(_embedded(embedder, [*alone, *spans], progress))
+    vectors, targets = made[: len(alone)], made[len(alone) :]
+    if not spans:
+        centred = vectors - vectors.mean(axis=0)
+        plain: FloatArray = centred @ projection(centred, dimensions) * sif(zipf(len(alone)))
+        return plain
+    if dimensions < made.shape[1]:
+        kept = projection(targets, dimensions)
+        vectors, targets = normalized(vectors @ kept), normalized(targets @ kept)
+    encoded = tokenizer.encode_batch_fast(list(spans), add_special_tokens=False)
+    ids = [np.array(one.ids, np.int32) for one in encoded]
+    filled = np.array([len(one) > 0 for one in ids])
+    ids, targets = [one for one in ids if len(one)], targets[filled]
+    table = start(vectors, ids, targets)
+    fit(table, ids, targets, seed, lambda part: progress(1 - _FITTING + _FITTING * part))
+    return table
+
+
+def _embedded(embedder: Embedder, texts: Sequence[str], progress: Progress) -> FloatArray:
+    array = np.empty((len(texts), embedder.space.dimensions), np.float32)
+    size = sum(map(len, texts))
+    done = 0
+    for first in range(0, len(texts), _AT_ONCE):
+        some = texts[first : first + _AT_ONCE]
+        array[first : first + len(some)] = embedder.embed(some, "document").array
+        done += sum(map(len, some))
+        progress((1 - _FITTING) * done / size)
+    return array
+
+
+def _write(out: Path, tokenizer: Tokenizer, table: FloatArray, embedder: Embedder) -> None:
+    """Write a folder in model2vec's form, whole or not at all."""
+    from safetensors.numpy import save_file
+
+    # The common factor of all vectors means nothing; at length 1 they fit half precision well.
+    scaled = table / np.sqrt((table * table).sum(axis=1).mean())
+    half: npt.NDArray[np.float16] = scaled.astype(np.float16)
+    config = {
+        "model_type": "model2vec",
+        "architectures": ["StaticModel"],
+        "tokenizer_name": embedder.space.model,
+        "hidden_dim": table.shape[1],
+        "normalize": True,
+        "max_length": embedder.max_tokens,
+        "embedding_dtype": "float16",
+        "distilled_from": embedder.space.to_dict(),
+    }
+    prefix = "sentence_transformers.models."
+    modules = [
+        {"idx": 0, "name": "0", "path": ".", "type": f"{prefix}StaticEmbedding"},
+        {"idx": 1, "name": "1", "path": "1_Normalize", "type": f"{prefix}Normalize"},
+    ]
+    with tempfile.TemporaryDirectory(dir=out.absolute().parent, prefix=f".{out.name}.") as scratch:
+        folder = Path(scratch) / "model"
+        folder.mkdir()
+        save_file({"embeddings": half}, folder / "model.safetensors")
+        tokenizer.save(str(folder / "tokenizer.json"))
+        for name, content in (("config.json", config), ("modules.json", modules)):
+            (folder / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        os.replace(folder, out)
