@@ -154,6 +154,23 @@ def qwen(folder: Path) -> None:
     _sentence_transformer(folder, tokenizer, model, "lasttoken", prompts=prompts)
 
 
+def nomic(folder: Path) -> None:
+    import transformers as t
+
+    tokenizer = bert_tokenizer()
+    config = t.NomicBertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=HIDDEN,
+        intermediate_size=64,
+        num_attention_heads=4,
+        num_hidden_layers=2,
+        max_position_embeddings=WINDOW,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    prompts = {"query": "search_query: ", "document": "search_document: "}
+    _sentence_transformer(folder, tokenizer, t.NomicBertModel(config), "mean", prompts=prompts)
+
+
 def t5(folder: Path) -> None:
     import transformers as t
 
@@ -320,6 +337,7 @@ BUILDERS: dict[str, Callable[[Path], None]] = {
     for builder in (
         modernbert,
         qwen,
+        nomic,
         t5,
         distilbert_dense,
         splade,
@@ -331,5 +349,5 @@ BUILDERS: dict[str, Callable[[Path], None]] = {
         causal_reranker,
     )
 }
-DENSE = ("modernbert", "qwen", "t5", "distilbert_dense")
+DENSE = ("modernbert", "qwen", "nomic", "t5", "distilbert_dense")
 LATE = ("colbert", "colbert_plain", "colbert_stanford", "colbert_pylate")
