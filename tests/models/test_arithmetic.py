@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -101,6 +102,30 @@ def test_what_is_kept_is_small_and_found_again(
     assert file.stat().st_mtime_ns == stamp
     OnnxEmbedder(bert_folder, arithmetic="int8").embed(text, "query")
     assert len(list((tmp_path / "rounded").iterdir())) == 2
+
+
+def test_one_matrix_at_a_time_is_widened(
+    bert_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half precision would be no saving if the runtime widened all of it, at once or for good."""
+    import onnxruntime
+
+    plain = onnxruntime.SessionOptions
+
+    def profiled() -> Any:
+        options = plain()
+        options.enable_profiling = True
+        options.profile_file_prefix = str(tmp_path / "profile")
+        return options
+
+    monkeypatch.setattr(onnxruntime, "SessionOptions", profiled)
+    session = Session(Loaded.read(read_folder(bert_folder, given=Given()), "float16"))
+    session.run([np.array([2, 9, 30, 3])])
+    events = json.loads(Path(session._session.end_profiling()).read_text())
+    ran = [e["args"]["op_name"] for e in events if e["name"].endswith("_kernel_time")]
+    assert ran.count("Gemm") == 2 * 6
+    assert all(ran[i - 1] == "Cast" for i, kind in enumerate(ran) if kind == "Gemm")
+    assert ran.count("Cast") == ran.count("Gemm") + ran.count("Gather")
 
 
 def test_a_damaged_file_is_made_anew(

@@ -116,6 +116,9 @@ def round_weights(model: Any, weights: dict[str, Array], arithmetic: Arithmetic)
     from onnx import TensorProto, helper
 
     matrices = {name for name, array in weights.items() if array.ndim == 2}
+    # ONNX Runtime runs a node without inputs that vary as late as it can if it comes first in the
+    # list: so no two matrices are held widened at once.
+    first: list[Any] = []
     nodes: list[Any] = []
     made: dict[str, Array] = {}
     rounded: set[str] = set()
@@ -127,8 +130,8 @@ def round_weights(model: Any, weights: dict[str, Array], arithmetic: Arithmetic)
         rounded.add(name)
         return f"{name}.float16"
 
-    def widen(source: str, output: str) -> None:
-        nodes.append(helper.make_node("Cast", [source], [output], to=TensorProto.FLOAT))
+    def widen(source: str, output: str) -> Any:
+        return helper.make_node("Cast", [source], [output], to=TensorProto.FLOAT)
 
     for node in model.graph.node:
         factor = _factor(node, weights) if arithmetic == "int8" else None
@@ -147,14 +150,13 @@ def round_weights(model: Any, weights: dict[str, Array], arithmetic: Arithmetic)
         elif node.op_type == "Gather" and node.input[0] in matrices:
             (rows,) = node.output
             node.input[0], node.output[0] = half(node.input[0]), f"{rows}.float16"
-            nodes.append(node)
-            widen(f"{rows}.float16", rows)
+            nodes += [node, widen(f"{rows}.float16", rows)]
         else:
             for name in sorted(matrices.intersection(node.input) - widened):
                 widened.add(name)
-                widen(half(name), name)
+                first.append(widen(half(name), name))
             nodes.append(node)
-    _replace(model, nodes, rounded, made)
+    _replace(model, first + nodes, rounded, made)
     for name in rounded:
         del weights[name]
     weights.update(made)

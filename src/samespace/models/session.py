@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _TOKEN_OUTPUTS = ("token_embeddings", "last_hidden_state")
 _POOLED_OUTPUT = "sentence_embedding"
+_WIDENING = ["ConstantFolding", "FuseFp16InitializerToFp32NodeTransformer"]
+"""Optimizations that widen half precision once and for all, and hold it in float32 thereafter."""
 _KNOWN_INPUTS = (
     "input_ids",
     "attention_mask",
@@ -179,8 +181,7 @@ def _open(model: Loaded, threads: int) -> onnxruntime.InferenceSession:
     # The pattern is remembered for every shape ever seen: memory that only grows, for no gain.
     options.enable_mem_pattern = False
     options.add_external_initializers(list(model.arrays), list(model.arrays.values()))
-    # Half precision is widened at every run: folded, it would be held in float32 for good.
-    left_out = [] if model.arithmetic == "float32" else ["ConstantFolding"]
+    left_out = [] if model.arithmetic == "float32" else _WIDENING
     try:
         return ort.InferenceSession(
             model.graph,
