@@ -313,6 +313,31 @@ def cross_encoder(folder: Path) -> None:
     CrossEncoder(modules=[module], device="cpu").save(str(folder))
 
 
+def xlmr_cross_encoder(folder: Path) -> None:
+    """As bge-reranker: XLM-R, saved by transformers alone, so without modules.json."""
+    import transformers as t
+    from tokenizers.processors import TemplateProcessing
+
+    tokenizer = _tokenizer("xlm-roberta")
+    ids = [(token, tokenizer.convert_tokens_to_ids(token)) for token in ("<s>", "</s>")]
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=ids
+    )
+    tokenizer.save_pretrained(folder)
+    config = t.XLMRobertaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=HIDDEN,
+        intermediate_size=64,
+        num_attention_heads=4,
+        num_hidden_layers=2,
+        max_position_embeddings=WINDOW + 2,
+        pad_token_id=tokenizer.pad_token_id,
+        type_vocab_size=1,
+        num_labels=1,
+    )
+    scatter(t.XLMRobertaForSequenceClassification(config)).save_pretrained(folder)
+
+
 def causal_reranker(folder: Path) -> None:
     """As Qwen3-Reranker: the log-odds of two words after a chat template, with an instruction."""
     import transformers as t
@@ -346,6 +371,7 @@ BUILDERS: dict[str, Callable[[Path], None]] = {
         colbert_stanford,
         colbert_pylate,
         cross_encoder,
+        xlmr_cross_encoder,
         causal_reranker,
     )
 }

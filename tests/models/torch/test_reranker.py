@@ -20,7 +20,7 @@ from tests.models.tiny import WINDOW
 Built = Callable[[str], Path]
 QUERY = "How do I reset my password?"
 TEXTS = [*SCRIPTS, *(of_words(n) for n in (2, 9, 17, 33))]
-CROSS = ("cross_encoder", "causal_reranker")
+CROSS = ("cross_encoder", "xlmr_cross_encoder", "causal_reranker")
 
 
 @pytest.fixture(scope="session")
