@@ -143,6 +143,8 @@ def matrix(rows: Any, n: int) -> FloatArray:
 def _row(row: Any) -> FloatArray:
     if isinstance(row, str):
         return np.frombuffer(base64.b64decode(row, validate=True), dtype="<f4")
+    if not isinstance(row, list):
+        raise TypeError(f"expected a list of numbers, got {type(row).__name__}")
     return np.asarray(row, dtype=np.float32)
 
 
