@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 from samespace.errors import ModelError
 from samespace.models import load
 from samespace.models.what import what_is
+from tests.models.conftest import Zoo
+from tests.models.tiny import TINY
 
 
 def write(folder: Path, files: dict[str, Any]) -> Path:
@@ -36,6 +39,7 @@ def modules(*names: str) -> list[dict[str, str]]:
         ({"config.json": {"model_type": "model2vec"}}, "static"),
         ({"config.json": {"architectures": ["HF_ColBERT"]}}, "multi-vector"),
         ({"config_sentence_transformers.json": {"model_type": "ColBERT"}}, "multi-vector"),
+        ({"config_sentence_transformers.json": {"query_prefix": "[Q] "}}, "multi-vector"),
         ({"modules.json": modules("CLIPModel")}, "image-text"),
         ({"config.json": {"model_type": "siglip"}}, "image-text"),
         (
@@ -70,3 +74,23 @@ def test_the_wrong_kind_is_refused_by_name(tmp_path: Path) -> None:
             load(name)
     with pytest.raises(ModelError, match="makes dense vectors, no sparse ones"):
         load("text-embedding-3-small", kind="sparse")
+
+
+def test_what_onnx_cannot_run_runs_on_pytorch(zoo: Zoo, tmp_path: Path) -> None:
+    pytest.importorskip("sentence_transformers", reason="builds the small models")
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Dense
+
+    folder = tmp_path / "wide"
+    shutil.copytree(zoo.folder(TINY[0]), folder)
+    model = SentenceTransformer(str(folder), device="cpu")
+    narrow = Dense(model.get_embedding_dimension(), 8)
+    made = SentenceTransformer(modules=[model[0], model[1], narrow], device="cpu")
+    made.save(str(tmp_path / "made"))
+    with pytest.raises(ModelError, match="names a module 'Dense'"):
+        load(tmp_path / "made", runtime="onnx")
+    embedder = load(tmp_path / "made")
+    assert type(embedder).__name__ == "TorchEmbedder"
+    assert embedder.space.dimensions == 8
+    assert embedder.embed(["a small brown dog"], "query").array.shape == (1, 8)
+    assert load(folder, runtime="torch").space == load(folder, runtime="onnx").space

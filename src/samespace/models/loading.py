@@ -10,7 +10,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Literal, overload
 
-from samespace.errors import InputError, ModelError, ModelNotFound
+from samespace.errors import InputError, ModelError, ModelNotFound, WeightsMismatch
 from samespace.models.base import Embedder, MultiVectorEmbedder, SparseEmbedder
 from samespace.models.catalog import ModelCard, catalog, find
 from samespace.models.onnx import OnnxEmbedder
@@ -139,9 +139,11 @@ def _dense(folder: Path, card: ModelCard | None, runtime: Runtime | None) -> Emb
         from samespace.models.torch import TorchEmbedder
 
         return TorchEmbedder(folder, card=card)
-    embedder = OnnxEmbedder(folder, card=card)
     try:
+        embedder = OnnxEmbedder(folder, card=card)
         embedder.require_runnable()
+    except (ModelNotFound, WeightsMismatch):
+        raise
     except ModelError as error:
         if runtime == "onnx":
             raise

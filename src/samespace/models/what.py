@@ -28,6 +28,8 @@ _TYPES: dict[str, What] = {
     "siglip": "image-text",
     "siglip2": "image-text",
 }
+_PYLATE = {"query_prefix", "document_prefix", "do_query_expansion", "skiplist_words"}
+"""What only a late-interaction model has to say."""
 
 
 def what_is(folder: Path) -> What:
@@ -46,9 +48,11 @@ def what_is(folder: Path) -> What:
     config = read_object(folder / "config.json")
     if config.text("model_type") in _TYPES:
         return _TYPES[config.text("model_type")]
-    stated = read_object(folder / "config_sentence_transformers.json").text("model_type")
-    if stated in _STATED:
-        return _STATED[stated]
+    said = read_object(folder / "config_sentence_transformers.json")
+    if said.text("model_type") in _STATED:
+        return _STATED[said.text("model_type")]
+    if _PYLATE & set(said.values):
+        return "multi-vector"
     architectures = [str(name) for name in config.values.get("architectures") or ()]
     if "HF_ColBERT" in architectures:
         return "multi-vector"
