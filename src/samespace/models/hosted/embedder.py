@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 
 from samespace.errors import InputError, InvalidVectors, TooLong
 from samespace.models.catalog import ModelCard
 from samespace.models.hosted.budget import Budget, Meter, Usage
+from samespace.models.hosted.connection import Connection
 from samespace.models.hosted.counting import Counter, counter
 from samespace.models.hosted.facts import Given, embedding_facts, look_up
-from samespace.models.hosted.http import Endpoint
 from samespace.models.hosted.providers import Asked
 from samespace.models.hosted.providers.base import parsed
-from samespace.models.hosted.work import batches, check_settings, connect, in_parallel, stopped
+from samespace.models.hosted.work import batches, in_parallel
 from samespace.models.inputs import OnLongText, check_on_long, check_role, check_texts, too_long
 from samespace.space import NORM_TOLERANCE, FloatArray, Metric, Space, Vectors
 from samespace.types import Role
@@ -112,20 +113,20 @@ class HostedEmbedder:
             max_request_tokens=max_request_tokens,
             price_per_million=price_per_million,
         )
-        check_settings(timeout, retries, concurrency)
         name, card, protocol = look_up(model, provider)
         self._facts = embedding_facts(name, card, protocol, given)
         self._served_name = served_name or name
-        self._base_url = base_url or (card.base_url if card else "") or None
-        self._api_key_env = api_key_env if api_key_env is not None else _key_variable(card)
+        self._connection = Connection(
+            protocol,
+            card,
+            base_url=base_url,
+            api_key_env=api_key_env,
+            timeout=timeout,
+            retries=retries,
+            concurrency=concurrency,
+        )
         self._tokenizer = tokenizer
-        self._timeout = timeout
-        self._retries = retries
-        self._concurrency = concurrency
         self._meter = Meter(self._facts.limits.price_per_million, None, budget)
-        self._lock = threading.Lock()
-        self._endpoint: Endpoint | None = None
-        self._counter: Counter | None = None
 
     @property
     def space(self) -> Space:
@@ -144,7 +145,7 @@ class HostedEmbedder:
         It is where the model's tokenizer is at hand and the provider puts nothing before a text
         that it does not publish; else it is an estimate on the upper side.
         """
-        return self._counts().exact and not self._facts.input_types
+        return self._counts.exact and not self._facts.input_types
 
     @property
     def usage(self) -> Usage:
@@ -207,7 +208,7 @@ class HostedEmbedder:
             lambda rows, stop: self._fetch(
                 [prompted[i] for i in rows], sum(counts[i] for i in rows), role, stop
             ),
-            self._concurrency,
+            self._connection.concurrency,
         )
 
     def _fetch(
@@ -225,18 +226,12 @@ class HostedEmbedder:
         )
         with self._meter.charge(tokens) as charge:
 
-            def sending() -> None:
-                stopped(stop)
-                charge.sending()
-
             def read(text: str) -> Vectors:
                 answer = parsed(text)
                 charge.taken(provider.tokens(answer))
                 return self._checked(provider.vectors(answer, texts), role)
 
-            return self._connection().ask(
-                path, body, read, stop=stop, sending=sending, lost=charge.taken
-            )
+            return self._connection.ask(path, body, read, charge, stop)
 
     def _checked(self, array: FloatArray, role: Role) -> Vectors:
         """Return vectors that are sound; bring them to length 1 where the space is normalized."""
@@ -262,11 +257,11 @@ class HostedEmbedder:
 
     def _count(self, prompted: Sequence[str], role: Role) -> list[int]:
         hidden = INPUT_TYPE_TOKENS if self._facts.input_types.get(role) else 0
-        return [tokens + hidden for tokens in self._counts().count(prompted)]
+        return [tokens + hidden for tokens in self._counts.count(prompted)]
 
     def _cut(self, prompted: str, role: Role) -> str:
-        hidden = self._count([""], role)[0] - self._counts().count([""])[0]
-        cut = self._counts().cut(prompted, self.max_tokens - hidden)
+        hidden = self._count([""], role)[0] - self._counts.count([""])[0]
+        cut = self._counts.cut(prompted, self.max_tokens - hidden)
         if not cut.removeprefix(self._facts.prompts.get(role, "")).strip():
             raise InputError(
                 f"the window of {self.max_tokens} tokens is filled by special tokens and prompt: "
@@ -276,35 +271,16 @@ class HostedEmbedder:
 
     def _too_long(self, index: int, tokens: int) -> TooLong:
         error = too_long(index, tokens, self.max_tokens, self.space.model)
-        if self._counts().exact:
+        if self._counts.exact:
             return error
         return TooLong(
             f"{error}. The count is an estimate on the upper side; it is exact with tokenizer=, "
             "the path of the model's tokenizer.json"
         )
 
+    @cached_property
     def _counts(self) -> Counter:
-        with self._lock:
-            if self._counter is None:
-                self._counter = counter(self.space.model, self._tokenizer)
-            return self._counter
-
-    def _connection(self) -> Endpoint:
-        with self._lock:
-            if self._endpoint is None:
-                self._endpoint = connect(
-                    self._facts.provider,
-                    base_url=self._base_url,
-                    api_key_env=self._api_key_env,
-                    timeout=self._timeout,
-                    retries=self._retries,
-                    concurrency=self._concurrency,
-                )
-            return self._endpoint
+        return counter(self.space.model, self._tokenizer)
 
     def __repr__(self) -> str:
         return f"<HostedEmbedder {self.space.model} space={self.space.id}>"
-
-
-def _key_variable(card: ModelCard | None) -> str | None:
-    return card.key_variable if card and card.key_variable else None

@@ -173,7 +173,8 @@ class Endpoint:
         import httpx
 
         wait, unusable = 0.0, 0
-        failure, kind = "", ModelError
+        failure = ""
+        kind: type[SamespaceError] = ModelError
         for attempt in range(self._attempts):
             if attempt:
                 stop.wait(wait)

@@ -6,16 +6,17 @@ import math
 import os
 import threading
 from collections.abc import Sequence
+from functools import cached_property
 
 from samespace.errors import InputError, ModelError, TooLong
 from samespace.models.catalog import ModelCard
 from samespace.models.hosted.budget import Budget, Meter, Usage
+from samespace.models.hosted.connection import Connection
 from samespace.models.hosted.counting import Counter, counter
 from samespace.models.hosted.facts import Given, limits, look_up
-from samespace.models.hosted.http import Endpoint
 from samespace.models.hosted.providers import Ranked
 from samespace.models.hosted.providers.base import parsed
-from samespace.models.hosted.work import batches, check_settings, connect, in_parallel, stopped
+from samespace.models.hosted.work import batches, in_parallel
 from samespace.models.inputs import OnLongText, check_on_long, check_texts, too_long
 
 _TEXTS_PER_SEARCH = 100
@@ -83,7 +84,6 @@ class HostedReranker:
             price_per_million=price_per_million,
             price_per_thousand_searches=price_per_thousand_searches,
         )
-        check_settings(timeout, retries, concurrency)
         check_on_long(on_long)
         self._name, card, self._provider = look_up(model, provider)
         if card and "cross-encoder" not in card.kinds:
@@ -91,19 +91,20 @@ class HostedReranker:
         if not self._provider.rerank:
             raise InputError(f"{self._provider.name} runs no rerankers that samespace knows")
         self._limits = limits(self._name, card, self._provider, given)
-        self._base_url = base_url
-        self._api_key_env = api_key_env
+        self._connection = Connection(
+            self._provider,
+            card,
+            base_url=base_url,
+            api_key_env=api_key_env,
+            timeout=timeout,
+            retries=retries,
+            concurrency=concurrency,
+        )
         self._tokenizer = tokenizer
         self._on_long = on_long
-        self._timeout = timeout
-        self._retries = retries
-        self._concurrency = concurrency
         self._meter = Meter(
             self._limits.price_per_million, self._limits.price_per_thousand_searches, budget
         )
-        self._lock = threading.Lock()
-        self._endpoint: Endpoint | None = None
-        self._counter: Counter | None = None
 
     @property
     def name(self) -> str:
@@ -130,7 +131,7 @@ class HostedReranker:
         checked = check_texts(texts, blank=False)
         if not checked:
             return []
-        counts = self._counts()
+        counts = self._counts
         part = int(self._limits.max_tokens * self._provider.query_part)
         (of_query,) = counts.count([asked])
         if of_query > part:
@@ -151,7 +152,7 @@ class HostedReranker:
             lambda rows, stop: self._fetch(
                 asked, [checked[i] for i in rows], [tokens[i] for i in rows], stop
             ),
-            self._concurrency,
+            self._connection.concurrency,
         ):
             for row, score in zip(rows, found, strict=True):
                 scores[row] = score
@@ -170,10 +171,6 @@ class HostedReranker:
         pieces = sum(math.ceil(each / _TOKENS_PER_TEXT) for each in tokens)
         with self._meter.charge(sum(tokens), math.ceil(pieces / _TEXTS_PER_SEARCH)) as charge:
 
-            def sending() -> None:
-                stopped(stop)
-                charge.sending()
-
             def read(text: str) -> list[float]:
                 answer = parsed(text)
                 charge.taken(provider.tokens(answer), provider.searches(answer))
@@ -182,37 +179,20 @@ class HostedReranker:
                     raise ModelError(f"{self._name} answered with a score that is no number")
                 return scores
 
-            return self._connection().ask(
-                path, body, read, stop=stop, sending=sending, lost=charge.taken
-            )
+            return self._connection.ask(path, body, read, charge, stop)
 
     def _cut(self, text: str, index: int, together: int, of_query: int) -> str:
         window = self._limits.max_tokens
         if self._on_long == "error":
             raise too_long(index, together, window, self._name)
-        cut = self._counts().cut(text, window - of_query)
+        cut = self._counts.cut(text, window - of_query)
         if not cut.strip():
             raise InputError(f"the query fills the window of {window} tokens: shorten it")
         return cut
 
+    @cached_property
     def _counts(self) -> Counter:
-        with self._lock:
-            if self._counter is None:
-                self._counter = counter(self._name, self._tokenizer)
-            return self._counter
-
-    def _connection(self) -> Endpoint:
-        with self._lock:
-            if self._endpoint is None:
-                self._endpoint = connect(
-                    self._provider,
-                    base_url=self._base_url,
-                    api_key_env=self._api_key_env,
-                    timeout=self._timeout,
-                    retries=self._retries,
-                    concurrency=self._concurrency,
-                )
-            return self._endpoint
+        return counter(self._name, self._tokenizer)
 
     def __repr__(self) -> str:
         return f"<HostedReranker {self._name}>"

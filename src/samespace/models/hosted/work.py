@@ -6,63 +6,17 @@ import re
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
-from samespace.errors import InputError, TooLong
-from samespace.models.hosted.http import Endpoint, Refused, check_url, read_key
-from samespace.models.hosted.providers import Provider
+from samespace.errors import TooLong
+from samespace.models.hosted.http import Refused
 
 T = TypeVar("T")
 
 _TOO_MUCH = re.compile(r"token|too (long|many|large)|batch size|at most|context|length", re.I)
 """How providers say that a request or a text is too large; a wrong guess costs a few requests."""
 _TOO_LONG = re.compile(r"token|too long|context|length", re.I)
-
-
-def connect(
-    provider: Provider,
-    *,
-    base_url: str | None,
-    api_key_env: str | None,
-    timeout: float,
-    retries: int,
-    concurrency: int,
-) -> Endpoint:
-    """Return a provider's endpoint, with the key that the environment holds.
-
-    Raises:
-        InputError: there is no key, or no usable URL.
-        MissingExtra: httpx is not installed.
-    """
-    names = provider.key_envs if api_key_env is None else (api_key_env,)
-    key_env, key = read_key(*names)
-    url = base_url or (provider.url_of_key and provider.url_of_key(key)) or provider.url
-    check_url(url, provider.url or "https://example.test/v1", query=provider.query)
-    if not key and (api_key_env or not base_url):
-        raise InputError(
-            f"no key for {provider.name}: set the environment variable {' or '.join(names)}"
-        )
-    return Endpoint(
-        url,
-        key_env=key_env,
-        key=key,
-        headers=provider.headers(key) if key else {},
-        timeout=timeout,
-        attempts=retries + 1,
-        concurrency=concurrency,
-        again="try again later",
-    )
-
-
-def check_settings(timeout: float, retries: int, concurrency: int) -> None:
-    """Raise InputError for what no request can be sent with."""
-    if not timeout > 0:
-        raise InputError(f"timeout must be above 0 seconds, got {timeout}")
-    if retries < 0:
-        raise InputError(f"retries must be at least 0, got {retries}")
-    if concurrency < 1:
-        raise InputError(f"concurrency must be at least 1, got {concurrency}")
 
 
 def batches(
@@ -131,12 +85,6 @@ def in_parallel(
         # Whoever asks no further is not kept waiting for what is under way.
         stop.set()
         pool.shutdown(wait=False, cancel_futures=True)
-
-
-def stopped(stop: threading.Event) -> None:
-    """Raise CancelledError once nobody waits for the answer any more."""
-    if stop.is_set():
-        raise CancelledError
 
 
 def _too_much(error: BaseException) -> bool:
