@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
 import time
@@ -66,7 +67,12 @@ BODIES = {
 }
 """Failures of the whole body, with status 200."""
 
-LINE = ("time-out", "connection cut in the middle of the answer", "connection closed unanswered")
+SILENT, TRICKLING, CUT, CLOSED = LINE = (
+    "no answer in time",
+    "an answer that trickles in for too long",
+    "connection cut in the middle of the answer",
+    "connection closed unanswered",
+)
 """Failures of the connection."""
 
 
@@ -153,15 +159,21 @@ class _Handler(JsonHandler):
             # Before the answer is sent: whoever has it may ask again at once.
             with server.lock:
                 server.under_way -= 1
-        if fault == LINE[0] or fault == LINE[2]:
+        if fault in LINE:
             self.close_connection = True
-        elif fault == LINE[1]:
+        if fault in (TRICKLING, CUT):
             self.send_response(status)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
+        if fault == TRICKLING:
+            for i in range(len(content) // 2):
+                self.wfile.write(content[i : i + 1])
+                server.closing.wait(0.05)
+        elif fault == CUT:
             self.wfile.write(content[: len(content) // 2])
-            self.close_connection = True
-        else:
+        elif fault not in LINE:
+            if status == 200 and "gzip" in self.headers.get("Accept-Encoding", ""):
+                content, headers = gzip.compress(content, 1), {"Content-Encoding": "gzip"}
             self.send_bytes(status, content, headers)
 
     def _reply(self, data: bytes) -> tuple[int, bytes, Headers, str]:
@@ -196,7 +208,7 @@ class _Handler(JsonHandler):
             return status, _json(api.error(status, text)), extra(), ""
         if fault in BODIES:
             return 200, BODIES[fault], {}, ""
-        if fault == LINE[0]:
+        if fault == SILENT:
             server.closing.wait(3)
         content = self._answer(wanted, fault)
         return 200, content, {}, fault if fault in LINE else ""

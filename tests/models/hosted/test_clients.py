@@ -180,6 +180,25 @@ def test_catalogued_models_are_asked_within_their_limits(name: str, served: Serv
                 assert differences(server, *server.asked[-2:]) == {}
 
 
+@pytest.mark.parametrize("name", ["openai", "cohere", "voyage", "gemini", "mistral", "jina"])
+def test_one_text_more_than_a_request_may_hold(name: str) -> None:
+    """The provider's real limit of texts, by the catalog: two requests, neither refused."""
+    api = APIS[name]
+    served = api.models[0]
+    texts = [f"t{i}" for i in range(served.items + 1)]
+    found = find(served.name)
+    assert found is not None
+    dimensions = min((served.dimensions, *found.matryoshka))
+    with service(api) as server:
+        embedder = HostedEmbedder(served.name, base_url=server.url, dimensions=dimensions)
+        got = embedder.embed(texts, "document").array
+        assert {asked.fault for asked in server.asked} == {""}
+        assert 2 <= len(server.asked) <= 1 + len(texts) // served.items * 3
+    for i in (0, served.items - 1, served.items):
+        expected = vector(texts[i], api.kinds["document"], served.dimensions)[:dimensions]
+        np.testing.assert_allclose(got[i], expected / np.linalg.norm(expected), atol=1e-6)
+
+
 def _cohere_rerank(server: Service, model: str, query: str, texts: list[str]) -> dict[int, float]:
     cohere = pytest.importorskip("cohere")
     with cohere.ClientV2(api_key=server.api.key, base_url=server.url) as client:

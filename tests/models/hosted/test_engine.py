@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
-from samespace.errors import BudgetExceeded, InputError, TooLong
+from samespace.errors import BudgetExceeded, InputError, ModelError, TooLong
 from samespace.models.hosted import Budget
 from tests.models.hosted.api import tokens
 from tests.models.hosted.apis import APIS
@@ -74,6 +75,22 @@ def test_no_more_at_once_than_allowed(server: Service) -> None:
     assert 1 < server.most <= 3
 
 
+def test_who_stops_listening_stops_the_asking(openai: Service) -> None:
+    openai.seconds = 0.01
+    stream = hosted(openai, concurrency=2).stream(MANY, "query")
+    next(stream)
+    stream.close()
+    time.sleep(0.1)
+    assert len(openai.asked) <= 4
+
+
+def test_nobody_there_is_said(openai: Service) -> None:
+    with service(APIS["openai"]) as gone:
+        embedder = hosted(gone, retries=2)
+    with pytest.raises(ModelError, match=rf"{gone.origin}.*did not answer in 3 attempts"):
+        embedder.embed(TEXTS, "query")
+
+
 def test_threads_do_not_mix_up(server: Service) -> None:
     embedder = hosted(server, concurrency=4)
 
@@ -88,8 +105,8 @@ def test_threads_do_not_mix_up(server: Service) -> None:
 
 def test_faults_all_over_change_nothing(server: Service) -> None:
     """Every third request fails, each time in another way, with several under way."""
-    kinds = ["500", "429", "an answer that is not JSON", "connection closed unanswered"]
-    kinds += ["one result too few", "503", "NaN in a vector", "413"]
+    kinds = ["500", "429", "connection closed unanswered", "503", "413", "429"]
+    kinds += ["an answer that is not JSON", "500", "NaN in a vector"]
     for fault in kinds:
         server.faults += ["", "", fault]
     texts = [*MANY, *TEXTS]

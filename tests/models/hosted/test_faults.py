@@ -12,7 +12,7 @@ from samespace.errors import InputError, ModelError, TooLong
 from tests.models.hosted.apis import APIS
 from tests.models.hosted.asking import TEXTS, hosted, right
 from tests.models.hosted.service import Service, service
-from tests.models.hosted.tried import RETRIES, TRIED, WAITS, Tried, table
+from tests.models.hosted.tried import RETRIES, TIMEOUT, TRIED, WAITS, Tried, table
 
 CASES = [
     pytest.param(name, one, id=f"{name}-{one.fault}")
@@ -73,7 +73,7 @@ def test_every_time(name: str, tried: Tried) -> None:
 def _wait_once(name: str, fault: str) -> tuple[list[str], list[float]]:
     with service(APIS[name]) as server:
         server.faults.append(fault)
-        embedder = hosted(server, timeout=0.4 if fault == "time-out" else 60)
+        embedder = hosted(server, timeout=60 if WAITS[fault] else TIMEOUT)
         got = embedder.embed(ASKED[:2], "document").array
         np.testing.assert_allclose(got, right(server.api, ASKED[:2], "document"), atol=1e-6)
         return _log(server)
@@ -82,7 +82,7 @@ def _wait_once(name: str, fault: str) -> tuple[list[str], list[float]]:
 def _wait_every_time(name: str, fault: str) -> tuple[list[str], list[float]]:
     with service(APIS[name]) as server:
         server.always = lambda wanted: fault
-        embedder = hosted(server, timeout=0.4 if fault == "time-out" else 60, retries=RETRIES)
+        embedder = hosted(server, timeout=60 if WAITS[fault] else TIMEOUT, retries=RETRIES)
         with pytest.raises(ModelError, match=f"did not answer in {RETRIES + 1} attempts"):
             embedder.embed(ASKED[:2], "document")
         return _log(server)

@@ -12,7 +12,7 @@ from samespace.errors import InputError
 from samespace.models.hosted import HostedEmbedder
 from tests.models.hosted.apis import APIS
 from tests.models.hosted.asking import hosted, reranker
-from tests.models.hosted.service import Service, service
+from tests.models.hosted.service import STATUSES, Service, service
 
 KEYED = [name for name, api in APIS.items() if api.key]
 
@@ -40,6 +40,23 @@ def test_is_in_no_error_log_or_repr(
     assert "HTTP Request" in caplog.text, "the log was looked at"
     assert key not in caplog.text
     assert [text for text in seen if key in text] == []
+
+
+@pytest.mark.parametrize("name", KEYED)
+def test_is_not_shown_where_a_redirect_repeats_it(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is sent to where an answer points, and the key in its address is hidden."""
+    with service(APIS[name]) as server, service(APIS[name]) as other:
+        there = f"{other.origin}/v1/embeddings?key={server.api.key}"
+        status, message, _ = STATUSES["307"]
+        monkeypatch.setitem(STATUSES, "307", (status, message, lambda: {"Location": there}))
+        server.always = lambda wanted: "307"
+        with pytest.raises(InputError, match=r"points to .*\*\*\*") as raised:
+            hosted(server).embed(["a text"], "query")
+        assert other.asked == []
+        shown = "".join(traceback.format_exception(raised.value))
+        assert server.api.key not in shown
 
 
 def test_a_refused_key_names_its_variable(server: Service) -> None:
