@@ -18,6 +18,7 @@ from samespace.evaluate.testset import from_llm, llm
 from samespace.evaluate.testset.prompts import Malformed, parse
 from samespace.evaluate.testset.prompts import locate as find
 from samespace.models import HashEmbedder
+from samespace.models.hosted import http
 from tests.evaluate.testset.chat_server import KEY, MODEL, Endpoint, endpoint
 
 _NAMES = """amphibians basalt chandelier dynamo embroidery fermentation glaciers harpsichord
@@ -187,7 +188,7 @@ def test_what_does_not_pass_is_said_at_once(
     server.failures = ["500"] * 100
     with pytest.raises(ModelError, match=r"did not answer in 6 attempts \(status 500"):
         from_llm(collection, tmp_path / "c", server.url, MODEL, n=1, workers=1)
-    monkeypatch.setattr(chats, "LONGEST_WAIT", 0.5)
+    monkeypatch.setattr(http, "LONGEST_ASKED", 0.5)
     server.failures = ["429"] * 100
     with pytest.raises(ModelError, match="asks to wait 1 s"):
         from_llm(collection, tmp_path / "d", server.url, MODEL, n=1, workers=1)

@@ -23,7 +23,11 @@ from samespace.models.hosted.providers.openai import tokens, vectors
 
 def embed(asked: Asked) -> Request:
     """Return the request for some texts."""
-    body: dict[str, Any] = {"model": asked.model, "truncation": False}
+    body: dict[str, Any] = {
+        "model": asked.model,
+        "truncation": False,
+        "encoding_format": "base64",
+    }
     if asked.input_type:
         body["input_type"] = asked.input_type
     if asked.dimensions is not None:
@@ -31,7 +35,7 @@ def embed(asked: Asked) -> Request:
     if asked.multimodal:
         body["inputs"] = [{"content": [{"type": "text", "text": text}]} for text in asked.texts]
         return "/multimodalembeddings", body
-    body |= {"input": list(asked.texts), "encoding_format": "base64"}
+    body["input"] = list(asked.texts)
     return "/embeddings", body
 
 
