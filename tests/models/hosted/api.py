@@ -10,6 +10,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -136,6 +137,12 @@ class Api:
             if one.name == name and (one.dimensions == 0) == reranker:
                 return one
         raise Refused(404, f"the model {name!r} does not exist")
+
+    def serving(self, served: Served) -> Api:
+        """Return the same interface with one more model."""
+        other = copy(self)
+        other.models = (*self.models, served)
+        return other
 
     def key_sent(self, headers: Mapping[str, str]) -> str:
         """Return the key of a request, "" if there is none."""

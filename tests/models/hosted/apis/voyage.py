@@ -9,9 +9,10 @@ from tests.models.hosted.api import Api, Refused, Row, Served, Wanted, packed, s
 
 
 class Voyage(Api):
-    """POST /v1/embeddings and /v1/rerank.
+    """POST /v1/embeddings, /v1/multimodalembeddings and /v1/rerank.
 
-    Sources: https://docs.voyageai.com/reference/embeddings-api and /reference/reranker-api
+    Sources: https://docs.voyageai.com/reference/embeddings-api, /multimodal-embeddings-api and
+    /reranker-api
     (fields, 1,000 texts, tokens of a request by model, truncation true where nothing is said);
     the official client reads "detail" of an error's body.
     """
@@ -38,11 +39,12 @@ class Voyage(Api):
     def wanted(self, path: str, query: Mapping[str, str], body: Any) -> Wanted:
         if path == "/v1/rerank":
             return self.ranked(body)
-        if path != "/v1/embeddings":
+        name = {"/v1/embeddings": "input", "/v1/multimodalembeddings": "inputs"}.get(path)
+        if name is None:
             raise Refused(404, "Not Found")
         self.fields(
             body,
-            {"model": str, "input": (str, list)},
+            {"model": str, name: (str, list)},
             {
                 "input_type": (None, "query", "document"),
                 "truncation": bool,
@@ -52,14 +54,26 @@ class Voyage(Api):
             },
         )
         served = self.served(body["model"])
+        if ("multimodal" in served.name) != (name == "inputs"):
+            raise Refused(400, f"Model {served.name} is not supported by this endpoint.")
+        given = [self._text(one) for one in body[name]] if name == "inputs" else body[name]
         wanted = Wanted(
             served,
-            strings(body["input"], Refused(400, "input: expected a string or strings")),
+            strings(given, Refused(400, f"{name}: expected a string or strings")),
             body.get("input_type") or "",
             body.get("output_dimension") or served.dimensions,
             body.get("encoding_format") == "base64",
         )
         return self.limited(wanted, cuts=body.get("truncation", True))
+
+    def _text(self, one: Any) -> str:
+        """Return the one text of an input that might hold images as well."""
+        self.fields(one, {"content": list})
+        if len(one["content"]) != 1:
+            raise Refused(400, "expected one piece of content")
+        self.fields(one["content"][0], {"type": "text", "text": str})
+        text: str = one["content"][0]["text"]
+        return text
 
     def ranked(self, body: Any) -> Wanted:
         """Check a request to rerank."""
@@ -74,6 +88,9 @@ class Voyage(Api):
         return self.limited(wanted, cuts=body.get("truncation", True))
 
     def embeddings(self, wanted: Wanted, rows: Sequence[Row]) -> Any:
+        used = {"total_tokens": wanted.used()}
+        if "multimodal" in wanted.served.name:
+            used |= {"text_tokens": wanted.used(), "image_pixels": 0, "video_pixels": 0}
         return {
             "object": "list",
             "data": [
@@ -81,7 +98,7 @@ class Voyage(Api):
                 for i, row in rows
             ],
             "model": wanted.served.name,
-            "usage": {"total_tokens": wanted.used()},
+            "usage": used,
         }
 
     def ranking(self, wanted: Wanted, scores: Sequence[tuple[int, float | None]]) -> Any:
