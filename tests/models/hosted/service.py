@@ -28,6 +28,7 @@ STATUSES: dict[str, tuple[int, str, Callable[[], Headers]]] = {
         lambda: {"Retry-After": formatdate(time.time() + 2, usegmt=True)},
     ),
     "429, retry-after-ms": (429, "rate limit reached", lambda: {"retry-after-ms": "150"}),
+    "429, retryDelay in the body": (429, "quota", dict),
     "429, Retry-After of an hour": (429, "quota", lambda: {"Retry-After": "3600"}),
     "500": (500, "the server had an error", dict),
     "503": (503, "the model is overloaded", dict),
@@ -204,8 +205,11 @@ class _Handler(JsonHandler):
         server.closing.wait(server.seconds)
         if fault in STATUSES:
             status, message, extra = STATUSES[fault]
-            text = message.format(key=api.key)
-            return status, _json(api.error(status, text)), extra(), ""
+            said = api.error(status, message.format(key=api.key))
+            if "retryDelay" in fault:
+                info = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "0.25s"}
+                said["error"]["details"] = [info]
+            return status, _json(said), extra(), ""
         if fault in BODIES:
             return 200, BODIES[fault], {}, ""
         if fault == SILENT:

@@ -53,6 +53,7 @@ TRIED = (
     _passing("429, Retry-After in seconds"),
     _passing("429, Retry-After as a date"),
     _passing("429, retry-after-ms"),
+    Tried("429, retryDelay in the body", "again", ModelError, RETRIES + 1, ("gemini",)),
     Tried("429, Retry-After of an hour", "refused", ModelError, 1),
     _passing("500"),
     _passing("503"),
@@ -85,6 +86,7 @@ WAITS = {
     "429, Retry-After in seconds": 1.0,
     "429, Retry-After as a date": 0.9,
     "429, retry-after-ms": 0.15,
+    "429, retryDelay in the body": 0.25,
     "no answer in time": 0.0,
     "an answer that trickles in for too long": 0.0,
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -33,6 +34,7 @@ UNUSABLE = 3
 """How many answers that cannot be used are enough: they cost money, as good ones do."""
 _PASSING = frozenset({408, 409, 425, 429})
 _SHOWN = 300
+_RETRY_DELAY = re.compile(r'"retryDelay"\s*:\s*"(\d+(?:\.\d+)?)s"')
 
 
 class Refused(InputError):
@@ -203,7 +205,7 @@ class Endpoint:
                 remedy = self._remedy(status, headers)
                 message = f"{self.url} refuses ({failure}){remedy}"
                 raise Refused(message, status, self._hidden(text))
-            asked = retry_after(headers)
+            asked = retry_after(headers, text)
             if asked > LONGEST_ASKED:
                 raise ModelError(f"{self.url} asks to wait {asked:.0f} s; {self._again}")
             # Not all at the same moment, when they were sent away together.
@@ -263,11 +265,11 @@ class Endpoint:
         return text.replace(self._key, "***") if self._key else text
 
 
-def retry_after(headers: httpx.Headers) -> float:
+def retry_after(headers: httpx.Headers, text: str = "") -> float:
     """Return the seconds that a reply asks to wait; 0 where it does not say.
 
     `Retry-After` is a number or a date (RFC 9110, 10.2.3); `retry-after-ms`, of OpenAI and
-    Azure, is finer and goes first.
+    Azure, is finer and goes first. Gemini has it in the reply's text (google.rpc.RetryInfo).
     """
     with suppress(ValueError):
         return max(0.0, float(headers.get("retry-after-ms", "")) / 1000)
@@ -276,4 +278,5 @@ def retry_after(headers: httpx.Headers) -> float:
         return max(0.0, float(value))
     with suppress(ValueError, TypeError, OverflowError):
         return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    return 0.0
+    delay = _RETRY_DELAY.search(text)
+    return float(delay[1]) if delay else 0.0
