@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     ImageInput = Path | bytes | Image
 
+_ORIENTATION = 0x0112
+"""The tag of Exif that says how a camera was held."""
+
 _DEEP = ("I", "F")
 """The modes whose numbers do not end at 255. Pillow clips them there: most of it turns white."""
 
@@ -94,6 +97,32 @@ def content_hash(value: ImageInput, position: int = 0) -> str:
     image = open_image(value, position)
     pixels = f"RGB {image.width} {image.height} ".encode("ascii") + image.tobytes()
     return hashlib.sha256(pixels).hexdigest()
+
+
+def image_file(value: ImageInput, position: int) -> tuple[str, bytes, int]:
+    """Return an image as a file that whoever receives it sees as it is meant to be.
+
+    A JPEG or PNG goes as it is, unless a camera noted a rotation; all else becomes a PNG of what
+    `open_image` returns.
+
+    Returns:
+        The media type, the bytes, and the number of pixels.
+
+    Raises:
+        as `open_image`.
+    """
+    with _opened(value, position) as image:
+        pixels, kind = image.width * image.height, image.format
+        upright = image.getexif().get(_ORIENTATION, 1) == 1
+    if kind in ("JPEG", "PNG") and upright and isinstance(value, (Path, bytes)):
+        return (
+            f"image/{kind.lower()}",
+            value if isinstance(value, bytes) else value.read_bytes(),
+            pixels,
+        )
+    file = io.BytesIO()
+    open_image(value, position).save(file, "PNG")
+    return "image/png", file.getvalue(), pixels
 
 
 def _opened(value: ImageInput, position: int) -> Image:

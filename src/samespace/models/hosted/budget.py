@@ -16,7 +16,8 @@ class Usage:
         requests: requests sent, those that failed included.
         tokens: tokens as the provider counted them; its estimate by samespace where the provider
             does not say, or where a request broke off after it was sent.
-        dollars: what those cost by the catalog's list price; None where the price is unknown.
+        dollars: what those cost by the catalog's list price; None where the price is unknown, as
+            that of an image is.
         estimated: whether a part of it is an estimate.
     """
 
@@ -128,8 +129,20 @@ class Meter:
         with self._lock:
             return self._usage
 
-    def charge(self, tokens: int, searches: int = 0) -> Charge:
-        """Return the account of one request that is expected to take so much."""
+    def charge(self, tokens: int, searches: int = 0, *, priced: bool = True) -> Charge:
+        """Return the account of one request that is expected to take so much.
+
+        Raises:
+            InputError: it has no price, and the budget is in dollars.
+        """
+        if not priced:
+            if self._budget and self._budget.dollars is not None:
+                raise InputError(
+                    "the budget is in dollars, but the catalog knows no price of images: give a "
+                    "budget in tokens"
+                )
+            with self._lock:
+                self._usage = replace(self._usage, dollars=None)
         return Charge(self, tokens, searches)
 
     def price(self, tokens: int, searches: int) -> float:

@@ -74,13 +74,12 @@ class TiktokenCounter:
     def cut(self, text: str, max_tokens: int) -> str:
         """Return the longest beginning of a text that takes at most `max_tokens`."""
         tokens = self._encoding.encode_ordinary(text)
-        keep = min(max_tokens, len(tokens))
-        while True:
+        for keep in range(min(max_tokens, len(tokens)), 0, -1):
             # A character may be several tokens: the part of one at the end goes.
             start = self._encoding.decode_bytes(tokens[:keep]).decode("utf-8", "ignore")
             if len(self._encoding.encode_ordinary(start)) <= max_tokens:
                 return start
-            keep -= 1
+        return ""
 
 
 class Estimate:

@@ -5,27 +5,26 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from samespace.errors import InputError, InvalidVectors, TooLong
+from samespace.errors import InvalidVectors
 from samespace.models.catalog import ModelCard
 from samespace.models.hosted.budget import Budget, Meter, Usage
 from samespace.models.hosted.connection import Connection
-from samespace.models.hosted.counting import Counter, counter
 from samespace.models.hosted.facts import Given, embedding_facts, look_up
+from samespace.models.hosted.prepare import Prepared, Preparing
 from samespace.models.hosted.providers import Asked
 from samespace.models.hosted.providers.base import parsed
-from samespace.models.hosted.work import batches, in_parallel
-from samespace.models.inputs import OnLongText, check_on_long, check_role, check_texts, too_long
+from samespace.models.hosted.work import in_parallel
+from samespace.models.inputs import OnLongText
 from samespace.space import NORM_TOLERANCE, FloatArray, Metric, Space, Vectors
 from samespace.types import Role
 from samespace.vectors.matryoshka import unit
 
-INPUT_TYPE_TOKENS = 12
-"""Tokens at most that a provider is taken to put before a text whose input type it is told.
-Voyage's prompts, which are published, have 7 and 9."""
+if TYPE_CHECKING:
+    from samespace.models.images import ImageInput
 
 
 class HostedEmbedder:
@@ -125,7 +124,7 @@ class HostedEmbedder:
             retries=retries,
             concurrency=concurrency,
         )
-        self._tokenizer = tokenizer
+        self._preparing = Preparing(self._facts, tokenizer)
         self._meter = Meter(self._facts.limits.price_per_million, None, budget)
 
     @property
@@ -145,23 +144,33 @@ class HostedEmbedder:
         It is where the model's tokenizer is at hand and the provider puts nothing before a text
         that it does not publish; else it is an estimate on the upper side.
         """
-        return self._counts.exact and not self._facts.input_types
+        return self._preparing.exact
 
     @property
     def usage(self) -> Usage:
         """What was asked of the provider through this object."""
         return self._meter.usage
 
-    def count(self, texts: Sequence[str], role: Role = "document") -> list[int]:
-        """Return how many tokens each text takes, prompt included; see `exact_counts`."""
-        check_role(role)
-        return self._count(self._prompted(check_texts(texts, blank=True), role), role)
+    def count(self, texts: Sequence[str | ImageInput], role: Role = "document") -> list[int]:
+        """Return how many tokens each text takes, prompt included; see `exact_counts`.
 
-    def embed(self, texts: Sequence[str], role: Role, *, on_long: OnLongText = "error") -> Vectors:
+        An image takes none of a text's window.
+        """
+        return self._preparing.count(texts, role)
+
+    def embed(
+        self,
+        texts: Sequence[str | ImageInput],
+        role: Role,
+        *,
+        on_long: OnLongText = "error",
+    ) -> Vectors:
         """Return one vector per text, in the order of the texts.
 
         Args:
-            texts: what to embed; prompts and input types are applied by this method.
+            texts: what to embed; prompts and input types are applied by this method. Where the
+                model takes images, a `pathlib.Path`, the `bytes` of an image file or a
+                `PIL.Image.Image` may stand for a text; a `str` is always a text.
             role: "query" or "document".
             on_long: "error", or "truncate" to keep only the first `max_tokens` tokens, which
                 needs the model's tokenizer.
@@ -182,7 +191,11 @@ class HostedEmbedder:
         return Vectors(array, self.space, role)
 
     def stream(
-        self, texts: Sequence[str], role: Role, *, on_long: OnLongText = "error"
+        self,
+        texts: Sequence[str | ImageInput],
+        role: Role,
+        *,
+        on_long: OnLongText = "error",
     ) -> Iterator[tuple[list[int], Vectors]]:
         """Yield the positions of some texts and their vectors as requests are answered.
 
@@ -192,29 +205,19 @@ class HostedEmbedder:
         Raises:
             as `embed`; InputError and TooLong before anything is sent.
         """
-        check_role(role)
-        check_on_long(on_long)
-        prompted = self._prompted(check_texts(texts, blank=False), role)
-        counts = self._count(prompted, role)
-        for i, tokens in enumerate(counts):
-            if tokens > self.max_tokens:
-                if on_long == "error":
-                    raise self._too_long(i, tokens)
-                prompted[i] = self._cut(prompted[i], role)
-                counts[i] = self.max_tokens
-        limits = self._facts.limits
+        prepared = self._preparing.prepare(texts, role, on_long)
         return in_parallel(
-            batches(counts, limits.max_items, limits.max_request_tokens),
-            lambda rows, stop: self._fetch(
-                [prompted[i] for i in rows], sum(counts[i] for i in rows), role, stop
-            ),
+            prepared.requests(self._facts.limits),
+            lambda rows, stop: self._fetch(prepared, rows, role, stop),
             self._connection.concurrency,
         )
 
     def _fetch(
-        self, texts: Sequence[str], tokens: int, role: Role, stop: threading.Event
+        self, prepared: Prepared, rows: list[int], role: Role, stop: threading.Event
     ) -> Vectors:
         provider = self._facts.provider
+        texts = [prepared.texts[i] for i in rows]
+        picture, tokens = prepared.picture(rows) or (None, sum(prepared.counts[i] for i in rows))
         path, body = provider.embed(
             Asked(
                 self._served_name,
@@ -222,9 +225,10 @@ class HostedEmbedder:
                 self._facts.input_types.get(role, ""),
                 self._facts.asked,
                 self.space.modality != "text",
+                picture,
             )
         )
-        with self._meter.charge(tokens) as charge:
+        with self._meter.charge(tokens, priced=picture is None) as charge:
 
             def read(text: str) -> Vectors:
                 answer = parsed(text)
@@ -250,37 +254,6 @@ class HostedEmbedder:
                     f"{lengths[np.abs(lengths - 1).argmax()]:.4f}"
                 )
         return Vectors(unit(array) if self.space.normalized else array, self.space, role)
-
-    def _prompted(self, texts: list[str], role: Role) -> list[str]:
-        prompt = self._facts.prompts.get(role, "")
-        return [prompt + text for text in texts] if prompt else texts
-
-    def _count(self, prompted: Sequence[str], role: Role) -> list[int]:
-        hidden = INPUT_TYPE_TOKENS if self._facts.input_types.get(role) else 0
-        return [tokens + hidden for tokens in self._counts.count(prompted)]
-
-    def _cut(self, prompted: str, role: Role) -> str:
-        hidden = self._count([""], role)[0] - self._counts.count([""])[0]
-        cut = self._counts.cut(prompted, self.max_tokens - hidden)
-        if not cut.removeprefix(self._facts.prompts.get(role, "")).strip():
-            raise InputError(
-                f"the window of {self.max_tokens} tokens is filled by special tokens and prompt: "
-                "cut to it, every text would be the same. Raise max_tokens"
-            )
-        return cut
-
-    def _too_long(self, index: int, tokens: int) -> TooLong:
-        error = too_long(index, tokens, self.max_tokens, self.space.model)
-        if self._counts.exact:
-            return error
-        return TooLong(
-            f"{error}. The count is an estimate on the upper side; it is exact with tokenizer=, "
-            "the path of the model's tokenizer.json"
-        )
-
-    @cached_property
-    def _counts(self) -> Counter:
-        return counter(self.space.model, self._tokenizer)
 
     def __repr__(self) -> str:
         return f"<HostedEmbedder {self.space.model} space={self.space.id}>"

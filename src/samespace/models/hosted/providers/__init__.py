@@ -1,6 +1,6 @@
 """The providers, by name."""
 
-from samespace.models.hosted.providers.base import Asked, Provider, Ranked
+from samespace.models.hosted.providers.base import Asked, Picture, Provider, Ranked
 from samespace.models.hosted.providers.cohere import COHERE
 from samespace.models.hosted.providers.gemini import GEMINI
 from samespace.models.hosted.providers.jina import JINA
@@ -12,4 +12,4 @@ PROVIDERS: dict[str, Provider] = {
     provider.name: provider for provider in (OPENAI, AZURE, COHERE, VOYAGE, GEMINI, MISTRAL, JINA)
 }
 
-__all__ = ["PROVIDERS", "Asked", "Provider", "Ranked"]
+__all__ = ["PROVIDERS", "Asked", "Picture", "Provider", "Ranked"]

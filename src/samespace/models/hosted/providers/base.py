@@ -19,6 +19,24 @@ Request = tuple[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
+class Picture:
+    """An image as it is sent.
+
+    Attributes:
+        media_type: "image/jpeg" or "image/png".
+        base64: the file.
+    """
+
+    media_type: str
+    base64: str
+
+    @property
+    def uri(self) -> str:
+        """The image as a data URI (RFC 2397)."""
+        return f"data:{self.media_type};base64,{self.base64}"
+
+
+@dataclass(frozen=True)
 class Asked:
     """What a request for vectors is made from.
 
@@ -28,6 +46,7 @@ class Asked:
         input_type: what the provider is told about them; "" for nothing.
         dimensions: how many to ask for; None for as many as the provider gives by itself.
         multimodal: whether the model takes images as well as texts.
+        picture: an image in place of the texts.
     """
 
     model: str
@@ -35,6 +54,7 @@ class Asked:
     input_type: str = ""
     dimensions: int | None = None
     multimodal: bool = False
+    picture: Picture | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +93,7 @@ class Provider:
         rerank: from what is asked for to a request.
         scores: from an answer and the number of texts to one score for each text, in order.
         searches: from an answer to the searches that are paid, or None.
+        pictures: whether samespace knows how images are sent there.
         query_part: which part of the window the query of a reranker may fill.
         url_of_key: another base URL where the key is for that, or "".
         query: parameters that the base URL may have.
@@ -90,6 +111,7 @@ class Provider:
     rerank: Callable[[Ranked], Request] | None = None
     scores: Callable[[Any, int], list[float]] | None = None
     searches: Callable[[Any], int | None] = lambda answer: None
+    pictures: bool = False
     query_part: float = 1.0
     url_of_key: Callable[[str], str] | None = None
     query: frozenset[str] = frozenset()

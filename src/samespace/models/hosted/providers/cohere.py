@@ -31,11 +31,17 @@ def embed(asked: Asked) -> Request:
     """Return the request for some texts; a text beyond the window is an error, never cut."""
     body: dict[str, Any] = {
         "model": asked.model,
-        "texts": list(asked.texts),
         "input_type": asked.input_type,
         "embedding_types": ["float"],
         "truncate": "NONE",
     }
+    if not asked.picture:
+        body["texts"] = list(asked.texts)
+    elif "-v3.0" in asked.model:
+        body |= {"images": [asked.picture.uri], "input_type": "image"}
+    else:
+        image = {"type": "image_url", "image_url": {"url": asked.picture.uri}}
+        body["inputs"] = [{"content": [image]}]
     if asked.dimensions is not None:
         body["output_dimension"] = asked.dimensions
     return "/v2/embed", body
@@ -79,6 +85,7 @@ COHERE = Provider(
     vectors=vectors,
     tokens=lambda answer: count_at(answer, "meta", "billed_units", "input_tokens"),
     input_types={"query": "search_query", "document": "search_document"},
+    pictures=True,
     rerank=rerank,
     scores=scores,
     searches=lambda answer: count_at(answer, "meta", "billed_units", "search_units"),

@@ -22,9 +22,11 @@ def embed(asked: Asked) -> Request:
         common["taskType"] = asked.input_type
     if asked.dimensions is not None:
         common["outputDimensionality"] = asked.dimensions
-    requests = [
-        {**common, "content": {"parts": [{"text": text}], "role": "user"}} for text in asked.texts
-    ]
+    parts: list[dict[str, Any]] = [{"text": text} for text in asked.texts]
+    if asked.picture:
+        image = {"mimeType": asked.picture.media_type, "data": asked.picture.base64}
+        parts = [{"inlineData": image}]
+    requests = [{**common, "content": {"parts": [part], "role": "user"}} for part in parts]
     return f"/v1beta/{model}:batchEmbedContents", {"requests": requests}
 
 
@@ -44,5 +46,6 @@ GEMINI = Provider(
     max_items=100,
     embed=embed,
     vectors=vectors,
+    pictures=True,
     tokens=lambda answer: count_at(answer, "usageMetadata", "promptTokenCount"),
 )

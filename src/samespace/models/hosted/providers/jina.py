@@ -25,7 +25,7 @@ def embed(asked: Asked) -> Request:
     """Return the request for some texts."""
     body: dict[str, Any] = {
         "model": asked.model,
-        "input": list(asked.texts),
+        "input": [{"image": asked.picture.base64}] if asked.picture else list(asked.texts),
         "embedding_type": "base64",
         "normalized": True,
         "truncate": False,
@@ -62,6 +62,7 @@ JINA = Provider(
     vectors=vectors,
     tokens=tokens,
     input_types={"query": "retrieval.query", "document": "retrieval.passage"},
+    pictures=True,
     rerank=rerank,
     scores=scores,
 )

@@ -32,6 +32,9 @@ def embed(asked: Asked) -> Request:
         body["input_type"] = asked.input_type
     if asked.dimensions is not None:
         body["output_dimension"] = asked.dimensions
+    if asked.picture:
+        image = {"type": "image_base64", "image_base64": asked.picture.uri}
+        return "/multimodalembeddings", {**body, "inputs": [{"content": [image]}]}
     if asked.multimodal:
         body["inputs"] = [{"content": [{"type": "text", "text": text}]} for text in asked.texts]
         return "/multimodalembeddings", body
@@ -64,6 +67,7 @@ VOYAGE = Provider(
     vectors=vectors,
     tokens=tokens,
     input_types={"query": "query", "document": "document"},
+    pictures=True,
     rerank=rerank,
     scores=scores,
     # Keys that MongoDB gives open its own endpoint, as the official client knows.
