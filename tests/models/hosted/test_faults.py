@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ from samespace.errors import InputError, ModelError, TooLong
 from tests.models.hosted.apis import APIS
 from tests.models.hosted.asking import TEXTS, hosted, right
 from tests.models.hosted.service import Service, service
-from tests.models.hosted.tried import RETRIES, TIMEOUT, TRIED, WAITS, Tried, table
+from tests.models.hosted.tried import RETRIES, TIMEOUT, TRIED, WAITS, Tried
 
 CASES = [
     pytest.param(name, one, id=f"{name}-{one.fault}")
@@ -167,8 +166,3 @@ def test_what_was_answered_before_a_refusal_is_kept(server: Service) -> None:
     assert len(found) >= 12
     for i, vector in found.items():
         np.testing.assert_allclose(vector, right(server.api, [texts[i]], "document")[0], atol=1e-6)
-
-
-def test_the_documents_show_what_was_tried() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "hosted.md").read_text("utf-8")
-    assert table() in page, f"docs/hosted.md, What was tried: put in\n{table()}"
