@@ -1,20 +1,12 @@
 """What rounding a model's weights costs and gains: float32, float16, int8, on both runtimes.
 
-    python benchmarks/arithmetic.py speed [--passages 200] [--rounds 3]
-    python benchmarks/arithmetic.py quality
-    python benchmarks/arithmetic.py stability
+    python benchmarks/arithmetic.py [--passages 200] [--rounds 3]
 
-`speed`: cosines to ONNX Runtime's float32 over the canaries and over passages of SciFact, tokens
-per second, time of a single query, peak memory, with all-MiniLM-L6-v2. Each system runs in a
+Cosines to ONNX Runtime's float32 over the canaries and over passages of SciFact, tokens per
+second, time of a single query, peak memory, with all-MiniLM-L6-v2. Each system runs in a
 process of its own, all alive at once and asked in turn; the median of the rounds is reported.
 Rounded weights are made before, in a process apart, and then found in the cache, as they are in
 use. Speeds count the tokens that were embedded, special tokens included.
-
-`quality`: nDCG@10 of dense search on SciFact, one vector for each document from its first 256
-tokens, all in one arithmetic, and int8 queries against float32 documents.
-
-`stability`: how far vectors move when every weight is changed by one part in a million, about as
-much as another kind of CPU changes a sum by adding in another order.
 """
 
 from __future__ import annotations
@@ -23,7 +15,6 @@ import argparse
 import itertools
 import json
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -35,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from common import dataset, ndcg, peak_mib, percentile, read_jsonl, read_qrels, save
+from common import dataset, peak_mib, percentile, read_jsonl, save
 from samespace.models import Embedder, OnnxEmbedder
 from samespace.models.agreement import Agreement, agreement
 from samespace.models.catalog import find
@@ -52,13 +43,18 @@ REFERENCE = "onnx float32"
 
 def embedder(runtime: str, arithmetic: Any) -> Embedder:
     """Return the model on a runtime in an arithmetic."""
-    card = find(MODEL)
-    assert card is not None
     if runtime == "torch":
         from samespace.models.torch import TorchEmbedder
 
-        return TorchEmbedder(locate(card), arithmetic=arithmetic)
-    return OnnxEmbedder(locate(card), arithmetic=arithmetic)
+        return TorchEmbedder(located(), arithmetic=arithmetic)
+    return OnnxEmbedder(located(), arithmetic=arithmetic)
+
+
+def located() -> Path:
+    """Return the model's folder."""
+    card = find(MODEL)
+    assert card is not None
+    return locate(card)
 
 
 def texts(count: int) -> tuple[list[str], list[str]]:
@@ -145,7 +141,7 @@ def alone(runtime: str, arithmetic: str, folder: Path) -> dict[str, Any]:
 
 def start(runtime: str, arithmetic: str, folder: Path) -> subprocess.Popen[str]:
     """Start a worker."""
-    command = [sys.executable, __file__, "worker", runtime, arithmetic, str(folder)]
+    command = [sys.executable, __file__, "--worker", runtime, arithmetic, str(folder)]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
@@ -202,80 +198,18 @@ def summary(got: dict[str, Any], tokens: int) -> dict[str, Any]:
     }
 
 
-def quality() -> None:
-    """Save nDCG@10 on SciFact in each arithmetic."""
-    folder = dataset("scifact")
-    judged = read_qrels(folder / "qrels.tsv")
-    corpus = read_jsonl(folder / "corpus.jsonl")
-    asked = [r for r in read_jsonl(folder / "queries.jsonl") if str(r["_id"]) in judged]
-    names = [str(record["_id"]) for record in corpus]
-    texts = [f"{r['title']}\n{r['text']}" for r in corpus]
-    documents, queries, result = {}, {}, {}
-    for arithmetic in ON_ONNX:
-        model = embedder("onnx", arithmetic)
-        documents[arithmetic] = model.embed(texts, "document", on_long="truncate").array
-        queries[arithmetic] = model.embed([r["text"] for r in asked], "query").array
-    pairs = [(a, a) for a in ON_ONNX] + [("int8", "float32")]
-    for of_queries, of_documents in pairs:
-        scores = queries[of_queries] @ documents[of_documents].T
-        best = np.argsort(-scores, axis=1)[:, :10]
-        values = [
-            ndcg([names[i] for i in rows], judged[str(r["_id"])])
-            for rows, r in zip(best, asked, strict=True)
-        ]
-        same = queries["float32"] @ documents["float32"].T
-        top = np.argsort(-same, axis=1)[:, :10]
-        overlap = [len(set(a) & set(b)) / 10 for a, b in zip(best, top, strict=True)]
-        result[f"{of_queries} queries, {of_documents} documents"] = {
-            "ndcg@10": round(statistics.mean(values), 4),
-            "of_the_first_ten_also_in_float32": round(statistics.mean(overlap), 4),
-        }
-    save("arithmetic-quality", {"model": MODEL, "queries": len(asked), "pairs": result})
-
-
-def stability() -> None:
-    """Save the cosines of each arithmetic to itself with weights a millionth off."""
-    from safetensors.numpy import load_file, save_file
-
-    card = find(MODEL)
-    assert card is not None
-    folder = locate(card)
-    rng = np.random.default_rng(0)
-    tensors = {
-        name: (t * (1 + 1e-6 * rng.standard_normal(t.shape))).astype(t.dtype)
-        for name, t in load_file(folder / "model.safetensors").items()
-    }
-    result = {}
-    with tempfile.TemporaryDirectory() as scratch:
-        os.environ["SAMESPACE_CACHE"] = f"{scratch}/cache"
-        shaken = Path(scratch) / "model"
-        shutil.copytree(folder, shaken, ignore=shutil.ignore_patterns("model.safetensors"))
-        save_file(tensors, shaken / "model.safetensors")
-        for arithmetic in ON_ONNX:
-            moved = OnnxEmbedder(shaken, arithmetic=arithmetic)
-            result[arithmetic] = cosine(agreement(moved, embedder("onnx", arithmetic)))
-    save("arithmetic-stability", {"model": MODEL, "to_itself": result})
-
-
 def main() -> None:
-    """Run what is asked for."""
+    """Run the systems in turn and save the medians."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    commands = parser.add_subparsers(dest="what", required=True)
-    fast = commands.add_parser("speed")
-    fast.add_argument("--passages", type=int, default=200)
-    fast.add_argument("--rounds", type=int, default=3)
-    commands.add_parser("quality")
-    commands.add_parser("stability")
-    hidden = commands.add_parser("worker")
-    for name in ("runtime", "arithmetic", "folder"):
-        hidden.add_argument(name)
+    parser.add_argument("--passages", type=int, default=200)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.what == "worker":
-        worker(arguments.runtime, arguments.arithmetic, Path(arguments.folder))
-    elif arguments.what == "speed":
-        speed(arguments.passages, arguments.rounds)
+    if arguments.worker:
+        runtime, arithmetic, folder = arguments.worker
+        worker(runtime, arithmetic, Path(folder))
     else:
-        {"quality": quality, "stability": stability}[arguments.what]()
+        speed(arguments.passages, arguments.rounds)
 
 
 if __name__ == "__main__":

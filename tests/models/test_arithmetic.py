@@ -16,7 +16,8 @@ from onnx import TensorProto, helper, numpy_helper
 from samespace.errors import InputError, ModelError
 from samespace.models import Embedder, OnnxEmbedder
 from samespace.models.agreement import agreement
-from samespace.models.folder import Given, read_folder
+from samespace.models.facts import Given
+from samespace.models.folder import read_folder
 from samespace.models.rounded import LARGEST, round_weights, rounded
 from samespace.models.session import Loaded, Session
 from samespace.space import CANARIES, Arithmetic
