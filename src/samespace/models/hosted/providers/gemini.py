@@ -24,8 +24,8 @@ def embed(asked: Asked) -> Request:
         common["outputDimensionality"] = asked.dimensions
     parts: list[dict[str, Any]] = [{"text": text} for text in asked.texts]
     if asked.picture:
-        image = {"mimeType": asked.picture.media_type, "data": asked.picture.base64}
-        parts = [{"inlineData": image}]
+        image = {"mime_type": asked.picture.media_type, "data": asked.picture.base64}
+        parts = [{"inline_data": image}]
     requests = [{**common, "content": {"parts": [part], "role": "user"}} for part in parts]
     return f"/v1beta/{model}:batchEmbedContents", {"requests": requests}
 
