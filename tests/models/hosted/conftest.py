@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,14 @@ import pytest
 from samespace.models.hosted import http
 from tests.models.hosted.apis import APIS
 from tests.models.hosted.service import Service, service
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_context() -> Iterator[None]:
+    """All connections are plain HTTP: making TLS ready anew for each takes half of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ssl, "create_default_context", lru_cache(ssl.create_default_context))
+        yield
 
 
 @pytest.fixture(autouse=True)
