@@ -301,6 +301,29 @@ def test_what_is_not_known_is_asked_for() -> None:
         HostedReranker("mistral-embed-rerank", provider="mistral", max_tokens=10)
 
 
+def test_a_role_is_told_in_one_way() -> None:
+    card = ModelCard(
+        name="both",
+        provider="voyage",
+        kinds=("dense",),
+        dimensions=4,
+        max_tokens=10,
+        normalized=True,
+        prompts={"query": "q: "},
+        input_types={"query": "query"},
+    )
+    with pytest.raises(InputError, match="entry of both"):
+        HostedEmbedder(card)
+    assert HostedEmbedder(replace(card, input_types={})).space.prompt("query") == "q: "
+    assert HostedEmbedder(replace(card, prompts={})).space.prompt("query") == "query"
+    assert HostedEmbedder(card, prompts={}).space.prompts == ()
+
+
+def test_azure_has_no_address_of_its_own() -> None:
+    with pytest.raises(InputError, match=r"give base_url=, such as https://RESOURCE\.openai"):
+        HostedEmbedder("text-embedding-3-small", provider="azure")
+
+
 def test_a_width_that_was_not_trained_for_is_refused() -> None:
     with pytest.raises(InputError, match=r"trained for 256, 1024, 3072.*DerivedEmbedder"):
         HostedEmbedder("text-embedding-3-large", dimensions=700)

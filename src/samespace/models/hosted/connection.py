@@ -53,6 +53,11 @@ class Connection:
         self.concurrency = concurrency
         self._provider = provider
         self._base_url = base_url or (card.base_url if card else "")
+        if not provider.url and not self._base_url:
+            raise InputError(
+                f"{provider.name} has another address for each customer: give base_url=, such as "
+                f"{provider.example}"
+            )
         self._api_key_env = (card.key_variable if card else "") or None
         if api_key_env is not None:
             self._api_key_env = api_key_env
@@ -98,7 +103,7 @@ class Connection:
         names = provider.key_envs if self._api_key_env is None else (self._api_key_env,)
         key_env, key = read_key(*names)
         url = self._base_url or (provider.url_of_key and provider.url_of_key(key)) or provider.url
-        check_url(url, provider.url or "https://example.test/v1", query=provider.query)
+        check_url(url, provider.url or provider.example, query=provider.query)
         if not key and (self._api_key_env or not self._base_url):
             raise InputError(
                 f"no key for {provider.name}: set the environment variable {' or '.join(names)}"

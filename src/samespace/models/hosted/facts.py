@@ -206,6 +206,11 @@ def _roles(
     if given.prompts is not None:
         return {str(role): prompt for role, prompt in given.prompts.items()}, {}
     if card is not None:
+        if card.prompts and card.input_types:
+            raise InputError(
+                f"the catalog's entry of {card.name} ({card.origin}) has prompts and input_types, "
+                "but a model is told its role in one way"
+            )
         return card.prompts, card.input_types
     return ({} if provider.input_types else None), provider.input_types
 

@@ -208,8 +208,9 @@ class Endpoint:
             asked = retry_after(headers, text)
             if asked > LONGEST_ASKED:
                 raise ModelError(f"{self.url} asks to wait {asked:.0f} s; {self._again}")
-            # Not all at the same moment, when they were sent away together.
-            wait = asked + wait if asked else wait
+            if asked:
+                # Not all at the same moment, when they were sent away together.
+                wait = asked + min(wait, self._first_wait)
         raise kind(
             f"{self.url} did not answer in {attempt + 1} attempts ({failure}); {self._again}"
         )

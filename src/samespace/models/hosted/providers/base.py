@@ -82,7 +82,9 @@ class Provider:
 
     Attributes:
         name: how it is called in the catalog.
-        url: the base URL as the provider's own Python client has it; "" for none.
+        url: the base URL as the provider's own Python client has it; "" where each customer has
+            another.
+        example: what such a one looks like.
         key_envs: the environment variables that may hold the key, the first one first.
         headers: the headers that carry a key.
         max_items: texts of one request where the catalog does not say.
@@ -111,6 +113,7 @@ class Provider:
     rerank: Callable[[Ranked], Request] | None = None
     scores: Callable[[Any, int], list[float]] | None = None
     searches: Callable[[Any], int | None] = lambda answer: None
+    example: str = ""
     pictures: bool = False
     query_part: float = 1.0
     url_of_key: Callable[[str], str] | None = None

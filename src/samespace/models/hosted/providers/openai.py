@@ -61,6 +61,7 @@ OPENAI = Provider(
 AZURE = Provider(
     name="azure",
     url="",
+    example="https://RESOURCE.openai.azure.com/openai/deployments/NAME?api-version=2024-10-21",
     key_envs=("AZURE_OPENAI_API_KEY",),
     headers=lambda key: {"api-key": key},
     max_items=2048,
