@@ -3,9 +3,9 @@
 The estimate errs on the upper side: a text that is said to fit does fit, and a budget is not
 passed. It adds up a weight for each character, by its script, chosen above what tokenizers of 32
 to 131 thousand pieces need: benchmarks/token_estimate.py measures it on some ninety languages.
-For English it is 1.4 to 2 times the true count; in a few languages that those tokenizers hardly
-know (Welsh, Luganda, Xhosa), and for strings of random digits and letters, a text can take a
-fifth more than it says. Where a script was not measured, a character weighs about as many tokens
+For English it is 1.4 to 2 times the true count; a single text in a language that those tokenizers
+hardly know (Indonesian, Luganda, Welsh, Xhosa), or a string of random digits and letters, can take
+a fifth more than it says. Where a script was not measured, a character weighs about as many tokens
 as it has UTF-8 bytes, which is the bound for every tokenizer that falls back to bytes.
 
 Being a sum, it never falls when a text grows.
