@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -86,3 +89,42 @@ def test_errors_of_samespace_name_the_place_in_the_callers_list(
     with pytest.raises(InputError, match="text 8 is empty"):
         embedder.embed([*TEXTS[:8], " "], "document")
     assert server.asked == []
+
+
+CHILD = """
+import sys
+from samespace.models.cache import CachedEmbedder, VectorCache
+from samespace.models.hosted import HostedEmbedder
+
+url, folder = sys.argv[1:]
+model = HostedEmbedder(
+    "tiny-openai", provider="openai", base_url=url, dimensions=16, max_tokens=200,
+    normalized=True, metric="cosine", prompts={}, max_items=4, concurrency=3,
+)
+texts = [f"text number {i}" for i in range(400)]
+CachedEmbedder(model, VectorCache(folder)).embed(texts, "document")
+"""
+
+
+def test_a_killed_process_loses_what_was_under_way_at_most(openai: Service, tmp_path: Path) -> None:
+    openai.seconds = 0.02
+    folder = tmp_path / "vectors"
+    child = subprocess.Popen([sys.executable, "-c", CHILD, openai.url, str(folder)])
+    try:
+        while len(openai.asked) < 30:
+            assert child.poll() is None, "it was to be killed in the middle"
+            time.sleep(0.01)
+    finally:
+        child.kill()
+        child.wait()
+    openai.seconds = 0.0
+    texts = [f"text number {i}" for i in range(400)]
+    time.sleep(0.1)
+    first = set(sent(openai))
+    assert len(first) < len(texts)
+    openai.asked.clear()
+    got = CachedEmbedder(hosted(openai), VectorCache(folder)).embed(texts, "document").array
+    np.testing.assert_allclose(got, right(openai.api, texts, "document"), atol=1e-6)
+    again = first & set(sent(openai))
+    assert len(again) <= 3 * 4 + 3 * 4, "three requests under way, and three answered but not kept"
+    assert set(sent(openai)) >= set(texts) - first
