@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from samespace.ingest.inputs import PathLike
     from samespace.models.base import Embedder
     from samespace.models.cache import Cache
+    from samespace.models.hosted import Budget
     from samespace.run import Run
     from samespace.space import Space, Vectors
     from samespace.text.load import LoadOptions
@@ -47,12 +48,16 @@ _LAZY = {
 
 
 def open(
-    path: PathLike, model: PathLike | Embedder | None = None, *, cache: Cache = True
+    path: PathLike,
+    model: PathLike | Embedder | None = None,
+    *,
+    cache: Cache = True,
+    budget: Budget | None = None,
 ) -> Collection:
     """Open a collection: see `Collection.open`."""
     from samespace.collection import Collection
 
-    return Collection.open(path, model, cache=cache)
+    return Collection.open(path, model, cache=cache, budget=budget)
 
 
 def __getattr__(name: str) -> object:

@@ -18,6 +18,7 @@ from samespace.models import load as load_model
 from samespace.models.agreement import for_canaries, same_space
 from samespace.models.base import Embedder, Reranker
 from samespace.models.cache import Cache, CachedEmbedder, choose
+from samespace.models.hosted.budget import Budget
 from samespace.models.loading import lasting_name
 from samespace.run import Retrieved, Run
 from samespace.search import RERANK_DEPTH, Mode, Request, Results, rerank, retrieve
@@ -47,11 +48,15 @@ class Collection:
     """
 
     def __init__(
-        self, store: EmbeddedStore, embedder: Embedder | None = None, cache: Cache = True
+        self,
+        store: EmbeddedStore,
+        embedder: Embedder | None = None,
+        cache: Cache = True,
+        budget: Budget | None = None,
     ) -> None:
         self._store = store
         self._given: Embedder | None = None
-        self._cache = cache
+        self._cache, self._budget = cache, budget
         self._checked: Embedder | None = None
         self._lock = threading.Lock()
         self.recipe = Recipe.from_dict(store.header.recipe)
@@ -72,6 +77,7 @@ class Collection:
         on_long: OnLong = "split",
         language: str = "en",
         cache: Cache = True,
+        budget: Budget | None = None,
     ) -> Collection:
         """Make a new, empty collection.
 
@@ -87,6 +93,7 @@ class Collection:
             language: ISO 639-1 code, for sentences and for lexical analysis.
             cache: whether vectors of a model given by name or folder are looked up in the cache
                 that all collections share, and kept there; or a `VectorCache` of one's own.
+            budget: what may be spent on a hosted model given by name, canaries included.
 
         Raises:
             CollectionExists: something is at the path.
@@ -94,7 +101,7 @@ class Collection:
             InputError: a setting that cannot be.
         """
         EmbeddedStore.require_free(path)
-        embedder = _loaded(model, cache)
+        embedder = _loaded(model, cache, budget)
         window = embedder.max_tokens
         if max_tokens is not None and max_tokens > window:
             raise InputError(
@@ -116,13 +123,18 @@ class Collection:
             recipe=recipe.to_dict(),
             language=language,
         )
-        collection = cls(EmbeddedStore.create(path, header), embedder, cache)
+        collection = cls(EmbeddedStore.create(path, header), embedder, cache, budget)
         collection._checked = embedder
         return collection
 
     @classmethod
     def open(
-        cls, path: PathLike, model: PathLike | Embedder | None = None, *, cache: Cache = True
+        cls,
+        path: PathLike,
+        model: PathLike | Embedder | None = None,
+        *,
+        cache: Cache = True,
+        budget: Budget | None = None,
     ) -> Collection:
         """Open a collection.
 
@@ -131,14 +143,15 @@ class Collection:
             model: where its model is, if it cannot be found by the name that the collection
                 was made with. It must be the same model: its Space is compared. If it only
                 computes in another arithmetic, its vectors must be those that were recorded.
-            cache: as for `create`.
+            cache, budget: as for `create`.
 
         Raises:
             CollectionNotFound, CollectionDamaged, FormatTooNew: the folder.
             SpaceMismatch: `model` is another one than the collection's.
         """
         store = EmbeddedStore.open(path)
-        return cls(store, None if model is None else _loaded(model, cache), cache)
+        given = None if model is None else _loaded(model, cache, budget)
+        return cls(store, given, cache, budget)
 
     @property
     def path(self) -> Path:
@@ -167,7 +180,7 @@ class Collection:
                         "pass it again: samespace.open(path, model=...)"
                     )
                 try:
-                    embedder = _loaded(name, self._cache)
+                    embedder = _loaded(name, self._cache, self._budget)
                 except ModelNotFound as error:
                     raise ModelNotFound(
                         f"{self.path} was made with the model {name!r}, which is not found any "
@@ -445,6 +458,7 @@ class Collection:
                 writer.commit()
             if self._given is not None:
                 report.estimated = not getattr(self._given, "exact_counts", True)
+                report.usage = getattr(self._given, "usage", None)
         progress(report)
         return report
 
@@ -478,9 +492,9 @@ class Collection:
         return embedder
 
 
-def _loaded(model: PathLike | Embedder, cache: Cache) -> Embedder:
+def _loaded(model: PathLike | Embedder, cache: Cache, budget: Budget | None) -> Embedder:
     """Return the model, behind the cache if it is samespace that loads it."""
-    embedder = load_model(model)
+    embedder = load_model(model, budget=budget)
     if not isinstance(model, str | os.PathLike):
         return embedder
     behind: Embedder = choose(embedder, cache)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from collections import Counter
@@ -39,6 +40,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "cached_tokens": report.cached_tokens,
         "tokens_dropped": report.tokens_dropped,
         "tokens_are_estimates": report.estimated,
+        "usage": None if report.usage is None else dataclasses.asdict(report.usage),
         "characters_dropped": report.dropped,
         "passed_over": dict(report.passed_over),
         "seconds": round(report.seconds, 3),
@@ -127,6 +129,13 @@ def print_report(report: Report, info: dict[str, Any]) -> None:
     if report.passed_over:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in report.passed_over.items())
         click.echo(f"names passed over: {kinds} (--hidden, --no-gitignore take them)")
+    if report.usage:
+        cost = "an unknown sum" if report.usage.dollars is None else f"${report.usage.dollars:.4f}"
+        about = "about " if report.usage.estimated else ""
+        click.echo(
+            f"asked of the provider: {report.usage.requests:,} requests, {about}"
+            f"{report.usage.tokens:,} tokens, {about}{cost} by list price"
+        )
     if report.estimated:
         click.echo("the model's provider gives no tokenizer: counts of tokens are estimates")
     print_failures(report)

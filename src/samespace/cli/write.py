@@ -23,6 +23,7 @@ from samespace.errors import CollectionExists, InputError
 
 if TYPE_CHECKING:
     from samespace.collection import Collection
+    from samespace.models.hosted import Budget
 
 
 def write_options(command: Command) -> Command:
@@ -33,6 +34,12 @@ def write_options(command: Command) -> Command:
         load_options,
         recipe_options,
         model_option,
+        click.option(
+            "--max-cost",
+            type=click.FloatRange(min=0),
+            metavar="USD",
+            help="Stop before a hosted model costs more than this.",
+        ),
         click.option("--into", required=True, metavar="KB", help="The collection's folder."),
         click.argument("paths", nargs=-1, required=True, metavar="PATH..."),
     ):
@@ -63,15 +70,18 @@ def _run(
     verb: str,
     *,
     model: str | None,
+    max_cost: float | None,
     wait: float,
     as_json: bool,
     **recipe: Any,
 ) -> None:
+    from samespace.models.hosted import Budget
     from samespace.text.load import total_bytes
 
     options = pop_load_options(recipe)
     size = total_bytes(paths, options)
-    with open_or_create(into, model, recipe) as collection:
+    budget = None if max_cost is None else Budget(dollars=max_cost)
+    with open_or_create(into, model, recipe, budget) as collection:
         try:
             with progress_bar(size, shown=not as_json and sys.stderr.isatty()) as progress:
                 write = getattr(collection, verb)
@@ -90,13 +100,16 @@ def _run(
         print_report(report, facts)
 
 
-def open_or_create(into: str, model: str | None, recipe: dict[str, Any]) -> Collection:
+def open_or_create(
+    into: str, model: str | None, recipe: dict[str, Any], budget: Budget | None = None
+) -> Collection:
     """Open the collection, or make it; settings that are fixed already are refused if they differ.
 
     Args:
         into: the folder.
         model: a model's name or folder, or None for the collection's own, or the default.
         recipe: settings given by the user; None for those that were not given.
+        budget: what may be spent on a hosted model.
     """
     from samespace.collection import DEFAULT_MODEL, Collection
     from samespace.store.embedded import EmbeddedStore
@@ -104,11 +117,11 @@ def open_or_create(into: str, model: str | None, recipe: dict[str, Any]) -> Coll
     given = {name: value for name, value in recipe.items() if value is not None}
     if not EmbeddedStore.exists(into):
         try:
-            return Collection.create(Path(into), model or DEFAULT_MODEL, **given)
+            return Collection.create(Path(into), model or DEFAULT_MODEL, budget=budget, **given)
         except CollectionExists:
             if not EmbeddedStore.exists(into):
                 raise  # something else is there; else another process was faster
-    collection = Collection.open(into, model)
+    collection = Collection.open(into, model, budget=budget)
     fixed = collection.recipe.to_dict()
     differing = {name: value for name, value in given.items() if fixed[name] != value}
     if differing:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from samespace.models.hosted.budget import Usage
 from samespace.types import Skip
 
 
@@ -17,7 +18,8 @@ class Report:
     what was given to the model, `cached_tokens` what the cache of vectors knew (the rest had a
     vector in the collection already); `tokens_dropped` what was cut off because the collection
     was made with `on_long="truncate"`. `estimated` says that the model's provider gives no
-    tokenizer, so that all counts of tokens are estimates on the upper side. `dropped` counts the
+    tokenizer, so that all counts of tokens are estimates on the upper side; `usage` what a hosted
+    model was asked since it was loaded, as its provider counted it. `dropped` counts the
     characters that cleaning removed, by kind; `bytes_read` how much of the input is behind.
     `passed_over` counts the names in folders that were left alone by rule: hidden or ignored.
     """
@@ -33,6 +35,7 @@ class Report:
     cached_tokens: int = 0
     tokens_dropped: int = 0
     estimated: bool = False
+    usage: Usage | None = None
     dropped: dict[str, int] = field(default_factory=dict)
     passed_over: Counter[str] = field(default_factory=Counter)
     bytes_read: int = 0

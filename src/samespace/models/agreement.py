@@ -10,7 +10,7 @@ import numpy as np
 
 from samespace.errors import SpaceMismatch
 from samespace.models.base import Embedder
-from samespace.models.cache import uncached
+from samespace.models.cache import CachedEmbedder, uncached
 from samespace.space import CANARY_COSINE, Canary, EmbedFunction, Space, Vectors, record_canaries
 from samespace.types import Role
 
@@ -84,7 +84,11 @@ def same_space(
             "collection with this one.",
             fields,
         )
-    return _Admitted(embedder, space)
+    admitted = _Admitted(uncached(embedder), space)
+    if isinstance(embedder, CachedEmbedder):
+        cached: Embedder = CachedEmbedder(admitted, embedder.cache)
+        return cached
+    return admitted
 
 
 class _Admitted:

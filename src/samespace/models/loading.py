@@ -13,6 +13,7 @@ from typing import Any, Literal, overload
 from samespace.errors import InputError, ModelError, ModelNotFound, WeightsMismatch
 from samespace.models.base import Embedder, MultiVectorEmbedder, SparseEmbedder
 from samespace.models.catalog import ModelCard, catalog, find
+from samespace.models.hosted.budget import Budget
 from samespace.models.onnx import OnnxEmbedder
 from samespace.models.weights import locate
 from samespace.models.what import What, what_is
@@ -28,6 +29,7 @@ def load(
     *,
     kind: Literal["dense"] = "dense",
     runtime: Runtime | None = None,
+    budget: Budget | None = None,
 ) -> Embedder: ...
 
 
@@ -48,6 +50,7 @@ def load(
     *,
     kind: Kind = "dense",
     runtime: Runtime | None = None,
+    budget: Budget | None = None,
 ) -> Any:
     """Return an embedder for a model.
 
@@ -59,6 +62,7 @@ def load(
         kind: which of its forms, where a model has several (BGE-M3 has all three).
         runtime: what runs a dense model's folder: "onnx", "torch" (sentence-transformers), or
             the first of them that can. Both make the same Space.
+        budget: what may be spent on a hosted model; others cost nothing.
 
     Raises:
         ModelNotFound: nothing has the name, or the files of the model are nowhere.
@@ -72,13 +76,13 @@ def load(
     256
     """
     if isinstance(model, str):
-        return _named(model, kind, runtime)
+        return _named(model, kind, runtime, budget)
     if isinstance(model, os.PathLike):
         return _folder(Path(model), None, kind, runtime)
     return _checked(model, "load")
 
 
-def _named(name: str, kind: Kind, runtime: Runtime | None) -> object:
+def _named(name: str, kind: Kind, runtime: Runtime | None, budget: Budget | None) -> object:
     card = find(name)
     if card and not card.embeds:
         raise ModelError(_scores_pairs(card.name))
@@ -87,7 +91,7 @@ def _named(name: str, kind: Kind, runtime: Runtime | None) -> object:
 
         if kind != "dense":
             raise ModelError(f"{card.name} makes dense vectors, no {kind} ones")
-        return HostedEmbedder(card)
+        return HostedEmbedder(card, budget=budget)
     if card:
         return _folder(locate(card), card, kind, runtime)
     for entry in entry_points(group=ENTRY_POINTS):

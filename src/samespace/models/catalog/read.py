@@ -20,7 +20,7 @@ else:
     import tomli as tomllib
 
 _LISTS = ("kinds", "aliases", "matryoshka", "languages", "modalities", "mind")
-_HEADER = re.compile(r"^\[\[model\]\][ \t]*$", re.MULTILINE)
+_HEADER = re.compile(r"^[ \t]*\[\[[ \t]*model[ \t]*\]\]", re.MULTILINE)
 
 
 def parse(text: str, origin: str = "catalog") -> tuple[ModelCard, ...]:
@@ -48,7 +48,7 @@ def unique(cards: Iterable[ModelCard]) -> tuple[ModelCard, ...]:
     found = tuple(cards)
     taken: dict[str, ModelCard] = {}
     for card in found:
-        for name in {card.name, *card.aliases, card.weights} - {""}:
+        for name in filter(None, dict.fromkeys((card.name, *card.aliases, card.weights))):
             if name in taken:
                 raise ModelError(
                     f"{name!r} is used twice: by {taken[name].name} ({taken[name].origin}) and "
