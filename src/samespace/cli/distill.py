@@ -16,7 +16,7 @@ from samespace.cli.progress import counting_bar
 
 if TYPE_CHECKING:
     from samespace.text.load import LoadOptions
-    from samespace.types import Skip
+    from samespace.types import Document, Skip
 
 _STEPS = 1_000
 
@@ -41,7 +41,7 @@ _STEPS = 1_000
 @click.option(
     "--characters",
     type=click.IntRange(min=1),
-    default=4_000_000,
+    default=8_000_000,
     show_default=True,
     help="Text that the model embeds; of more, a random sample.",
 )
@@ -91,15 +91,13 @@ def distill_command(
     click.echo(f"Use it: samespace index PATH --into KB --model {out}")
 
 
-def _read(paths: Sequence[str], options: LoadOptions, skipped: list[Skip]) -> Iterator[str]:
-    """Yield the cleaned text of every document, its title before it; gather what is left out."""
-    from samespace.text.clean import clean
+def _read(paths: Sequence[str], options: LoadOptions, skipped: list[Skip]) -> Iterator[Document]:
+    """Yield every document; gather what is left out."""
     from samespace.text.load import load
     from samespace.types import Document, Skip
 
     for item in load(list(paths), options):
         if isinstance(item, Document):
-            document = clean(item)
-            yield f"{document.title}\n\n{document.text}".strip()
+            yield item
         elif isinstance(item, Skip):
             skipped.append(item)

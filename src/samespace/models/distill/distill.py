@@ -1,4 +1,4 @@
-"""A static model of a dense one: embed words and spans of text once, fit, write a folder."""
+"""A static model of a dense one: embed tokens and passages once, fit, write a folder."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ from samespace.errors import InputError
 from samespace.models.base import Embedder
 from samespace.models.catalog import find
 from samespace.models.distill.fit import fit, normalized, projection, sif, start, zipf
-from samespace.models.distill.spans import sample
+from samespace.models.distill.passages import passages
 from samespace.models.distill.vocabulary import vocabulary
 from samespace.models.modules import list_modules
 from samespace.models.static import StaticEmbedder
 from samespace.space import FloatArray
+from samespace.types import Document
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 DIMENSIONS = 256
 WORDS = 30_000
-CHARACTERS = 4_000_000
-"""Of text that the model embeds: some four minutes for MiniLM on two cores."""
+CHARACTERS = 8_000_000
+"""Of text that the model embeds, some two million tokens: minutes for MiniLM on two cores."""
 
 _AT_ONCE = 1_024
 _FITTING = 0.1
@@ -41,7 +42,7 @@ def distill(
     model: str | os.PathLike[str] | Embedder,
     out: str | os.PathLike[str],
     *,
-    texts: Iterable[str] | None = None,
+    texts: Iterable[str | Document] | None = None,
     dimensions: int = DIMENSIONS,
     words: int = WORDS,
     characters: int = CHARACTERS,
@@ -60,7 +61,8 @@ def distill(
         model: what `samespace.models.load` takes. Everything is embedded in the role "document".
         out: the folder to write, which must not exist: model2vec's form, which
             sentence-transformers reads too.
-        texts: plain text, without markup, one string for each document.
+        texts: documents, or the plain text of each. They are cut into passages as a collection
+            cuts them.
         dimensions: the width of the static vectors, at most the model's own.
         words: how many words of the text get a token of their own, besides the pieces.
         characters: how much text the model embeds; of more, a random sample.
@@ -89,14 +91,11 @@ def distill(
         raise InputError(
             f"words must be at least 0 and characters at least 1, got {words} and {characters}"
         )
-    spans = [] if texts is None else sample(texts, characters, seed)
-    if texts is not None:
-        counts = zip(spans, embedder.count(spans), strict=True)
-        spans = [span for span, tokens in counts if tokens <= embedder.max_tokens]
-        if not spans:
-            raise InputError("texts holds no text to fit on; for none at all, leave it out")
-    made = vocabulary(Path(tokenizer) if tokenizer else _own_tokenizer(model), spans, words)
-    table = _table(embedder, made, spans, dimensions, seed, progress)
+    fitted = [] if texts is None else passages(texts, embedder, characters, seed)
+    if texts is not None and not fitted:
+        raise InputError("texts holds no text to fit on; for none at all, leave it out")
+    made = vocabulary(Path(tokenizer) if tokenizer else _own_tokenizer(model), fitted, words)
+    table = _table(embedder, made, fitted, dimensions, seed, progress)
     _write(target, made, table, embedder)
     return StaticEmbedder(target)
 
@@ -127,7 +126,7 @@ def _own_tokenizer(model: str | os.PathLike[str] | Embedder) -> Path | None:
 def _table(
     embedder: Embedder,
     tokenizer: Tokenizer,
-    spans: Sequence[str],
+    texts: Sequence[str],
     dimensions: int,
     seed: int,
     progress: Progress,
@@ -135,16 +134,16 @@ def _table(
     """Return a vector for each token of the tokenizer, shape (tokens, dimensions)."""
     tokens = sorted(tokenizer.get_vocab().items(), key=lambda entry: entry[1])
     alone = [token.removeprefix("##") for token, _ in tokens]
-    made = normalized(_embedded(embedder, [*alone, *spans], progress))
+    made = normalized(_embedded(embedder, [*alone, *texts], progress))
     vectors, targets = made[: len(alone)], made[len(alone) :]
-    if not spans:
+    if not texts:
         centred = vectors - vectors.mean(axis=0)
         plain: FloatArray = centred @ projection(centred, dimensions) * sif(zipf(len(alone)))
         return plain
     if dimensions < made.shape[1]:
         kept = projection(targets, dimensions)
         vectors, targets = normalized(vectors @ kept), normalized(targets @ kept)
-    encoded = tokenizer.encode_batch_fast(list(spans), add_special_tokens=False)
+    encoded = tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
     ids = [np.array(one.ids, np.int32) for one in encoded]
     filled = np.array([len(one) > 0 for one in ids])
     ids, targets = [one for one in ids if len(one)], targets[filled]

@@ -21,8 +21,10 @@ Ids = Sequence[npt.NDArray[np.int32]]
 
 SIF = 1e-3
 EPOCHS = 6
-_TEXTS_AT_ONCE = 256
-_RATE = 0.3
+_TEXTS_AT_ONCE = 64
+"""Few, so that a small corpus has steps enough in as many epochs."""
+
+_RATE = 0.15
 """Of the first step, in units of the mean magnitude of the numbers in the start."""
 
 _ALONE = 3.0
