@@ -22,7 +22,8 @@ json_option = click.option(
 model_option = click.option(
     "--model",
     metavar="MODEL",
-    help="A model's name or folder. For a collection that is there: where its model is.",
+    help="A model's name or folder, perhaps with @dimensions=N,precision=...,arithmetic=... "
+    "For a collection that is there: where its model is.",
 )
 mode_option = click.option(
     "--mode",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from samespace.errors import InputError
 from samespace.models.base import Embedder
+from samespace.models.hosted.budget import Usage
 from samespace.space import Precision, Space, Vectors
 from samespace.types import Role
 from samespace.vectors.matryoshka import truncate
@@ -87,8 +88,34 @@ class DerivedEmbedder:
             TooLong: a text exceeds `max_tokens` and `on_long` is "error".
             InvalidVectors: a vector is all zeros in the dimensions that are kept.
         """
-        space = self._space
-        array = self._embedder.embed(texts, role, on_long=on_long).array
+        return self._derived(self._embedder.embed(texts, role, on_long=on_long))
+
+    def stream(
+        self,
+        texts: Sequence[str],
+        role: Role,
+        *,
+        on_long: Literal["error", "truncate"] = "error",
+    ) -> Iterator[tuple[list[int], Vectors]]:
+        """Yield positions and vectors as the embedder does, or all at once where it does not."""
+        if hasattr(self._embedder, "stream"):
+            for places, vectors in self._embedder.stream(texts, role, on_long=on_long):
+                yield places, self._derived(vectors)
+        else:
+            yield list(range(len(texts))), self.embed(texts, role, on_long=on_long)
+
+    @property
+    def exact_counts(self) -> bool:
+        """Whether `count` is exact."""
+        return bool(getattr(self._embedder, "exact_counts", True))
+
+    @property
+    def usage(self) -> Usage | None:
+        """What a hosted model was asked; None for others."""
+        return getattr(self._embedder, "usage", None)
+
+    def _derived(self, vectors: Vectors) -> Vectors:
+        space, role, array = self._space, vectors.role, vectors.array
         if space.dimensions < array.shape[1]:
             array = truncate(array, space.dimensions, normalize=space.normalized)
         if role == "document" and space.precision != "float32":

@@ -6,6 +6,7 @@ import difflib
 import importlib.util
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Literal, overload
@@ -13,14 +14,15 @@ from typing import Any, Literal, overload
 from samespace.errors import InputError, ModelError, ModelNotFound, WeightsMismatch
 from samespace.models.base import Embedder, MultiVectorEmbedder, SparseEmbedder
 from samespace.models.catalog import ModelCard, catalog, find
+from samespace.models.derived import DerivedEmbedder
 from samespace.models.hosted.budget import Budget
 from samespace.models.onnx import OnnxEmbedder
+from samespace.models.spec import Runtime, Spec, parse_spec
 from samespace.models.weights import locate
 from samespace.models.what import What, what_is
 from samespace.space import Kind
 
 ENTRY_POINTS = "samespace.embedders"
-Runtime = Literal["onnx", "torch"]
 
 
 @overload
@@ -58,7 +60,9 @@ def load(
         model: a name or alias from the catalog; the name of an entry point of the group
             `samespace.embedders`, a callable that takes the name and returns an embedder; the
             path of a model's folder; or an embedder, which is returned as it is. A catalogued
-            name wins over a folder of the same name: write "./name" for the folder.
+            name wins over a folder of the same name: write "./name" for the folder. Behind a
+            name, in a str, may stand what makes another Space of the model:
+            "NAME@dimensions=256,precision=int8,arithmetic=float16", or its runtime.
         kind: which of its forms, where a model has several (BGE-M3 has all three).
         runtime: what runs a dense model's folder: "onnx", "torch" (sentence-transformers), or
             the first of them that can. Both make the same Space.
@@ -75,14 +79,23 @@ def load(
     >>> load(HashEmbedder()).max_tokens
     256
     """
-    if isinstance(model, str):
-        return _named(model, kind, runtime, budget)
-    if isinstance(model, os.PathLike):
-        return _folder(Path(model), None, kind, runtime)
-    return _checked(model, "load")
+    if not isinstance(model, str | os.PathLike):
+        return _checked(model, "load")
+    spec = parse_spec(model) if isinstance(model, str) else Spec(os.fspath(model))
+    if runtime:
+        spec = replace(spec, runtime=runtime)
+    if not isinstance(model, str):
+        return _folder(Path(model), None, kind, spec)
+    embedder: Any = _named(spec, kind, budget)
+    if spec.dimensions in (None, embedder.space.dimensions) and spec.precision == "float32":
+        return embedder
+    if kind != "dense":
+        raise InputError(f"{model!r}: only dense vectors have dimensions and precision to choose")
+    return DerivedEmbedder(embedder, spec.dimensions, spec.precision)
 
 
-def _named(name: str, kind: Kind, runtime: Runtime | None, budget: Budget | None) -> object:
+def _named(spec: Spec, kind: Kind, budget: Budget | None) -> object:
+    name = spec.name
     card = find(name)
     if card and not card.embeds:
         raise ModelError(_scores_pairs(card.name))
@@ -91,18 +104,20 @@ def _named(name: str, kind: Kind, runtime: Runtime | None, budget: Budget | None
 
         if kind != "dense":
             raise ModelError(f"{card.name} makes dense vectors, no {kind} ones")
-        return HostedEmbedder(card, budget=budget)
+        if spec.arithmetic != "float32" or spec.runtime:
+            raise InputError(f"{name} runs at its provider: arithmetic and runtime are not yours")
+        return HostedEmbedder(card, dimensions=spec.dimensions, budget=budget)
     if card:
-        return _folder(locate(card), card, kind, runtime)
+        return _folder(locate(card), card, kind, spec)
     for entry in entry_points(group=ENTRY_POINTS):
         if entry.name == name:
             return _checked(entry.load()(name), f"the entry point {name!r} ({entry.value})")
     if name and Path(name).is_dir():
-        return _folder(Path(name), None, kind, runtime)
+        return _folder(Path(name), None, kind, spec)
     raise ModelNotFound(unknown(name))
 
 
-def _folder(folder: Path, card: ModelCard | None, kind: Kind, runtime: Runtime | None) -> object:
+def _folder(folder: Path, card: ModelCard | None, kind: Kind, spec: Spec) -> object:
     what = what_is(folder)
     name = card.name if card else str(folder)
     if what == "cross-encoder":
@@ -119,7 +134,9 @@ def _folder(folder: Path, card: ModelCard | None, kind: Kind, runtime: Runtime |
             + ("; a collection is searched by dense vectors" if kind == "dense" else "")
         )
     if what == "dense":
-        return _dense(folder, card, runtime)
+        return _dense(folder, card, spec)
+    if spec.arithmetic != "float32":
+        raise InputError(f"{name} is a {what} model: arithmetic is to choose for dense ones")
     return _class(what)(folder, card=card)
 
 
@@ -138,27 +155,31 @@ def _class(what: What) -> Callable[..., object]:
     return classes[what]
 
 
-def _dense(folder: Path, card: ModelCard | None, runtime: Runtime | None) -> Embedder:
-    if runtime == "torch":
-        from samespace.models.torch import TorchEmbedder
-
-        return TorchEmbedder(folder, card=card)
+def _dense(folder: Path, card: ModelCard | None, spec: Spec) -> Embedder:
+    if spec.runtime == "torch" or spec.arithmetic == "bfloat16":
+        return _torch(folder, card, spec)
     try:
-        embedder = OnnxEmbedder(folder, card=card)
+        embedder = OnnxEmbedder(folder, card=card, arithmetic=spec.arithmetic)
         embedder.require_runnable()
     except (ModelNotFound, WeightsMismatch):
         raise
     except ModelError as error:
-        if runtime == "onnx":
+        if spec.runtime == "onnx":
             raise
         if importlib.util.find_spec("sentence_transformers") is None:
             raise ModelError(
                 f'{error}. PyTorch may run it: pip install "samespace[torch]"'
             ) from error
-        from samespace.models.torch import TorchEmbedder
-
-        return TorchEmbedder(folder, card=card)
+        return _torch(folder, card, spec)
     return embedder
+
+
+def _torch(folder: Path, card: ModelCard | None, spec: Spec) -> Embedder:
+    from samespace.models.torch import TorchEmbedder
+
+    if spec.arithmetic == "int8":
+        raise InputError('arithmetic="int8" is for ONNX Runtime: leave out runtime=torch')
+    return TorchEmbedder(folder, card=card, arithmetic=spec.arithmetic)
 
 
 def needs(card: ModelCard) -> str:
@@ -188,12 +209,13 @@ def lasting_name(model: str | os.PathLike[str] | Embedder) -> str:
     """
     if not isinstance(model, str | os.PathLike):
         return ""
-    name = os.fspath(model)
-    if isinstance(model, str):
-        entries = (entry.name for entry in entry_points(group=ENTRY_POINTS))
-        if find(name) or name in entries or not os.path.isdir(name):
-            return name
-    return os.path.abspath(name)
+    if not isinstance(model, str):
+        return os.path.abspath(model)
+    spec = parse_spec(model)
+    entries = (entry.name for entry in entry_points(group=ENTRY_POINTS))
+    if find(spec.name) or spec.name in entries or not os.path.isdir(spec.name):
+        return model
+    return os.path.abspath(spec.name) + (f"@{spec.settings}" if spec.settings else "")
 
 
 def _checked(model: object, source: str) -> Embedder:
