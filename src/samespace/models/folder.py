@@ -75,7 +75,7 @@ def read_folder(
     known = card or find_weights(digest) or find(hub_name(folder))
     space, lowercase = _space(folder, modules, config, weights_digest(weights), known, given)
     if card:
-        _check_card(folder, card, space)
+        check_card(folder, card, space)
     return ModelFolder(
         root=modules.root,
         kind=kind,
@@ -228,7 +228,8 @@ def hub_name(folder: Path) -> str:
     return ""
 
 
-def _check_card(folder: Path, card: ModelCard, space: Space) -> None:
+def check_card(folder: Path, card: ModelCard, space: Space) -> None:
+    """Raise ModelError where a folder's Space differs from what the catalog pins of the model."""
     pinned = {
         "tokenizer": card.tokenizer,
         "pooling": card.pooling,

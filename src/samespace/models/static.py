@@ -17,7 +17,7 @@ from samespace.models.catalog import ModelCard, find, find_weights
 from samespace.models.digest import weights_digest
 from samespace.models.facts import Given, first, stated_prompts, tokenizer_identity
 from samespace.models.files import read_object
-from samespace.models.folder import _check_card, hub_name
+from samespace.models.folder import check_card, hub_name
 from samespace.models.inputs import OnLongText
 from samespace.models.modules import list_modules, read_metric
 from samespace.models.reading import Reader
@@ -213,7 +213,7 @@ def _read(folder: Path, card: ModelCard | None, given: Given) -> _Folder:
         prompts=tuple(sorted((r, p) for r, p in stated_prompts(said, known, given).items() if p)),
     )
     if card:
-        _check_card(folder, card, space)
+        check_card(folder, card, space)
     limit = known.max_tokens if known else None
     window = first(given.max_tokens, config.integer("max_length"), limit, WINDOW)
     if not window or window < 1:
