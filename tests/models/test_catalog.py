@@ -174,6 +174,74 @@ def test_refused(text: str, message: str) -> None:
         parse(text)
 
 
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('dimensions = "768"', "dimensions must be an integer, got '768'"),
+        ("dimensions = true", "dimensions must be an integer, got True"),
+        ("max_tokens = 512.5", "max_tokens must be an integer, got 512.5"),
+        ("prompts = 3", "prompts must be a table of texts, got 3"),
+        ("prompts = {query = 3}", "prompts must be a table of texts"),
+        ('kinds = "dense"', "kinds must be a list, each a text, got 'dense'"),
+        ('languages = "de"', "languages must be a list, each a text, got 'de'"),
+        ("aliases = [3]", "aliases must be a list"),
+        ("matryoshka = [2.5]", "matryoshka must be a list, each an integer"),
+        ('normalized = "yes"', "normalized must be true or false, got 'yes'"),
+        ("hub = 3", "hub must be a text"),
+        ("name = 3", "name must be a text"),
+        ('name = " "', "name is empty"),
+        ('price_per_million = "free"', "price_per_million must be a number"),
+        ("price_per_million = -1", "price_per_million must be 0 or more"),
+        ("price_per_million = nan", "price_per_million must be 0 or more"),
+        ("facts = 3", "facts must be a list, each a table"),
+        ('facts = [{fields = ["hub"], source = "x"}]', r"facts\[0\]: read is missing"),
+        (
+            'facts = [{fields = ["metric"], source = "x", read = "today"}]',
+            r"facts\[0\]: read must be a date, got 'today'",
+        ),
+        (
+            'facts = [{fields = "metric", source = "x", read = 2026-01-01}]',
+            r"facts\[0\]: fields must be a list",
+        ),
+        (
+            'facts = [{fields = ["speed"], source = "x", read = 2026-01-01}]',
+            "facts name 'speed', which is no field",
+        ),
+        (
+            'facts = [{fields = ["metric", "metric"], source = "x", read = 2026-01-01}]',
+            "facts name 'metric' twice",
+        ),
+        ('figures = [{benchmark = "a"}]', r"figures\[0\]: metric is missing"),
+    ],
+)
+def test_a_value_of_another_type_is_refused_by_file_entry_and_field(
+    line: str, message: str
+) -> None:
+    field = line.split(" = ", 1)[0]
+    others = [one for one in ENTRY.splitlines() if not one.startswith(f"{field} =")]
+    name = line.split(" = ")[1] if field == "name" else "'one'"
+    with pytest.raises(ModelError, match=f"ours.toml: entry {name}:.*{message}".replace('"', "'")):
+        parse("\n".join([*others, line]), "ours.toml")
+
+
+def test_a_damaged_file_of_ones_own_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SAMESPACE_CONFIG", str(tmp_path))
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/mine.toml").write_bytes(b"\xff\xfe")
+    forget()
+    try:
+        with pytest.raises(ModelError, match=r"mine\.toml cannot be read"):
+            catalog()
+    finally:
+        monkeypatch.undo()
+        forget()
+    for text in ("model = [1]", 'model = [{name = "x"}]', "model = 3"):
+        with pytest.raises(ModelError, match=r"expected \[\[model\]\] tables only"):
+            parse(text)
+
+
 def test_ones_own_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAMESPACE_CONFIG", str(tmp_path / "config"))
     forget()

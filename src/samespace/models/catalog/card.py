@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -144,7 +145,9 @@ class ModelCard:
     def __post_init__(self) -> None:
         problems = self._malformed()
         if problems:
-            raise ModelError(f"catalog entry {self.name!r}: {'; '.join(problems)}")
+            raise ModelError(
+                f"{self.origin or 'catalog'}: entry {self.name!r}: {'; '.join(problems)}"
+            )
 
     @property
     def embeds(self) -> bool:
@@ -174,6 +177,19 @@ class ModelCard:
             for name, value, allowed in choices
             if value not in allowed
         ]
+        for name in ("price_per_million", "price_per_thousand_searches"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < math.inf:
+                problems.append(f"{name} must be 0 or more, got {value}")
+        sourced = [name for fact in self.facts for name in fact.fields]
+        known = {f.name for f in dataclasses.fields(self)} - _NO_FACT
+        for name in dict.fromkeys(sourced):
+            if name not in known:
+                problems.append(f"facts name {name!r}, which is no field that takes a source")
+            elif sourced.count(name) > 1:
+                problems.append(f"facts name {name!r} twice")
+        if not self.name.strip():
+            problems.append("name is empty")
         if not self.kinds:
             problems.append("kinds must name at least one")
         for name in ("dimensions", "max_tokens", "max_items", "max_request_tokens"):

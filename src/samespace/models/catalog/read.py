@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from samespace.errors import ModelError
 from samespace.models.catalog.card import Fact, Figure, ModelCard
 from samespace.models.catalog.own import own_folder
+from samespace.models.catalog.typed import mistyped
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -31,16 +32,19 @@ def parse(text: str, origin: str = "catalog") -> tuple[ModelCard, ...]:
         origin: the file's name, for messages.
 
     Raises:
-        ModelError: the text is no TOML, an entry is incomplete or has unknown fields, or two
-            have the same name, alias or weights.
+        ModelError: the text is no TOML, an entry is incomplete, has unknown fields or values of
+            another type, or two have the same name, alias or weights.
     """
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ModelError(f"{origin}: not TOML: {error}") from error
-    if set(tables) - {"model"} or not isinstance(tables.get("model", []), list):
+    found = tables.get("model", [])
+    # The header is what `find` looks for: a list in one line would not be found.
+    headed = isinstance(found, list) and (not found or _HEADER.search(text))
+    if set(tables) - {"model"} or not headed:
         raise ModelError(f"{origin}: expected [[model]] tables only, got {', '.join(tables)}")
-    return unique(_card(entry, origin) for entry in tables.get("model", []))
+    return unique(_card(entry, origin) for entry in found)
 
 
 def unique(cards: Iterable[ModelCard]) -> tuple[ModelCard, ...]:
@@ -104,22 +108,30 @@ def _files() -> Iterator[tuple[str, str]]:
         if file.name.endswith(".toml"):
             yield file.read_text("utf-8"), file.name
     for path in sorted(own_folder().glob("*.toml")):
-        yield path.read_text("utf-8"), str(path)
+        yield _own_text(path), str(path)
 
 
-def _card(entry: Mapping[str, Any], origin: str) -> ModelCard:
-    name = f"{origin}: entry {entry.get('name')!r}"
-    known = {f.name for f in dataclasses.fields(ModelCard)} - {"origin"}
-    unknown = sorted(set(entry) - known)
-    if unknown:
-        raise ModelError(f"{name}: unknown fields {', '.join(unknown)}")
-    fields: dict[str, Any] = {**entry, "origin": origin}
+def _own_text(path: Path) -> str:
     try:
-        fields |= {key: tuple(entry[key]) for key in _LISTS if key in entry}
-        fields["figures"] = tuple(Figure(**one) for one in entry.get("figures", ()))
-        fields["facts"] = tuple(
-            Fact(**{**one, "fields": tuple(one["fields"])}) for one in entry.get("facts", ())
-        )
-        return ModelCard(**fields)
-    except (KeyError, TypeError) as error:
-        raise ModelError(f"{name}: {error}") from error
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path} cannot be read: {error}. Mend or delete it") from error
+
+
+def _card(entry: object, origin: str) -> ModelCard:
+    name = entry.get("name") if isinstance(entry, dict) else None
+    problems = mistyped(entry, ModelCard)
+    if not isinstance(entry, dict) or problems:
+        raise ModelError(f"{origin}: entry {name!r}: {'; '.join(problems)}")
+    fields: dict[str, Any] = {**entry, "origin": origin}
+    fields |= {key: tuple(entry[key]) for key in _LISTS if key in entry}
+    for key, kind in (("figures", Figure), ("facts", Fact)):
+        for number, one in enumerate(entry.get(key, ())):
+            problems += [f"{key}[{number}]: {problem}" for problem in mistyped(one, kind)]
+    if problems:
+        raise ModelError(f"{origin}: entry {name!r}: {'; '.join(problems)}")
+    fields["figures"] = tuple(Figure(**one) for one in entry.get("figures", ()))
+    fields["facts"] = tuple(
+        Fact(**{**one, "fields": tuple(one["fields"])}) for one in entry.get("facts", ())
+    )
+    return ModelCard(**fields)
