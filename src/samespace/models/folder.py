@@ -12,6 +12,7 @@ from samespace.models.digest import file_digest, weights_digest
 from samespace.models.facts import Given, first, stated_prompts, tokenizer_identity, window
 from samespace.models.files import JsonFile, read_object
 from samespace.models.modules import Modules, read_metric, read_modules
+from samespace.models.own_code import refuse_own_code
 from samespace.models.weights import check_weights
 from samespace.space import Metric, Pooling, Space
 
@@ -39,6 +40,7 @@ def read_folder(
     card: ModelCard | None = None,
     given: Given,
     runtime: Literal["onnx", "torch"] = "onnx",
+    trust_remote_code: bool = False,
 ) -> ModelFolder:
     """Read a model folder, without loading weights.
 
@@ -50,6 +52,7 @@ def read_folder(
         card: the catalog's entry that this must be; its weights and tokenizer are checked.
         given: what the caller states.
         runtime: what will run it. PyTorch runs no ONNX, but pytorch_model.bin and further modules.
+        trust_remote_code: whether Python code that lies in the folder is run.
 
     Raises:
         ModelNotFound: there is no folder, or no model in it.
@@ -65,6 +68,8 @@ def read_folder(
     if card and card.weights:
         check_weights(modules.root / card.weights_file, card)
     kind, weights = _weights(folder, modules.root, card, runtime)
+    if kind != "onnx":
+        refuse_own_code(config, trusted=trust_remote_code)
     if kind != "onnx" and given.pooling == "none":
         raise InputError(
             f'pooling="none" is for an ONNX graph that pools by itself; {folder} holds '

@@ -83,7 +83,13 @@ class TorchEmbedder:
     ) -> None:
         check_arithmetic(arithmetic)
         given = Given(name, pooling, normalized, max_tokens, metric, prompts)
-        read = read_folder(Path(folder), card=card, given=given, runtime="torch")
+        read = read_folder(
+            Path(folder),
+            card=card,
+            given=given,
+            runtime="torch",
+            trust_remote_code=trust_remote_code,
+        )
         self._folder = read
         self._space = dataclasses.replace(read.space, arithmetic=arithmetic)
         self._reader = folder_reader(read, self._space)

@@ -17,6 +17,7 @@ from samespace.models.files import JsonFile, read_object
 from samespace.models.folder import folder_name, hub_name, torch_weights
 from samespace.models.inputs import OnLongText, check_on_long, check_texts
 from samespace.models.modules import list_modules
+from samespace.models.own_code import refuse_own_code
 from samespace.models.tensors import Tensors
 from samespace.models.torch.running import Features, Running, check_arithmetic, libraries
 from samespace.models.weights import check_weights
@@ -74,6 +75,7 @@ class TorchReranker:
         root = modules[0].folder if modules else path
         config = read_object(root / "config.json")
         _check_architecture(path, config, stated=bool(modules))
+        refuse_own_code(config, trusted=trust_remote_code)
         if card and card.weights:
             check_weights(root / card.weights_file, card)
         weights = torch_weights(root, card)

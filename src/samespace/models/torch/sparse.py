@@ -20,6 +20,7 @@ from samespace.models.files import read_object
 from samespace.models.folder import folder_name, hub_name, torch_weights
 from samespace.models.inputs import OnLongText
 from samespace.models.modules import list_modules, read_metric
+from samespace.models.own_code import refuse_own_code
 from samespace.models.reading import Reader
 from samespace.models.tokenizer import TextTokenizer
 from samespace.models.torch.running import Features, Running, check_arithmetic, libraries, padded
@@ -85,6 +86,7 @@ class TorchSparseEmbedder:
         check_arithmetic(arithmetic)
         given = Given(name, pooling, None, max_tokens, None, prompts)
         read = read_sparse(Path(folder), card=card, given=given, arithmetic=arithmetic)
+        refuse_own_code(read_object(read.root / "config.json"), trusted=trust_remote_code)
         self._folder = read
         file = read.root / "tokenizer.json"
         self._reader = Reader(
