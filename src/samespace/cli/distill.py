@@ -30,7 +30,9 @@ _STEPS = 1_000
     metavar="PATH",
     help="Files, folders or globs of text like that to be searched; may be given again.",
 )
-@click.option("--dimensions", type=click.IntRange(min=1), default=256, show_default=True)
+@click.option(
+    "--dimensions", type=click.IntRange(min=1), help="Default: 256, or the model's own if less."
+)
 @click.option(
     "--words",
     type=click.IntRange(min=0),

@@ -98,7 +98,6 @@ class StaticEmbedder:
                 it has a vector other than zero.
             TooLong: a text exceeds `max_tokens` and `on_long` is "error".
         """
-        texts = list(texts) if not isinstance(texts, (str, bytes)) else texts
         read = self._reader.read(texts, role, on_long)
         table = self._loaded()
         array = np.empty((len(read), self.space.dimensions), dtype=np.float32)

@@ -9,10 +9,15 @@ from pydoc import getdoc
 import numpy as np
 import pytest
 
+from samespace import Collection
 from samespace.errors import InputError
 from samespace.models import HashEmbedder, OnnxEmbedder
+from samespace.models.cache import VectorCache
 from samespace.models.distill import distill
 from samespace.models.static import StaticEmbedder
+from samespace.types import Document
+from tests.models.static_folder import small
+from tests.models.texts import of_words
 
 MODULES = ("argparse", "collections", "email", "json", "logging", "statistics", "subprocess")
 TEXTS = [getdoc(v) for name in MODULES for v in vars(__import__(name)).values()]
@@ -87,6 +92,19 @@ def test_progress_and_provenance(tmp_path: Path) -> None:
     config = json.loads((tmp_path / "m" / "config.json").read_text())
     assert config["distilled_from"] == HashEmbedder().space.to_dict()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["m"], "nothing else is left behind"
+
+
+def test_what_a_collection_embedded_is_not_embedded_again(tmp_path: Path) -> None:
+    """Passages are the chunks of a collection with the same model: the cache has them already."""
+    teacher = small(tmp_path / "teacher")
+    cache = VectorCache(tmp_path / "vectors")
+    texts = [Document(str(n), f"{n} {of_words(400)}", title=f"Power {n}") for n in range(3)]
+    with Collection.create(tmp_path / "kb", teacher, max_tokens=256, cache=cache) as collection:
+        chunks = collection.add(texts).chunks
+    found = cache.stats().hits
+    distill(teacher, tmp_path / "out", texts=texts, cache=cache)
+    assert chunks >= 6
+    assert cache.stats().hits - found >= chunks
 
 
 def test_what_cannot_be_made_is_refused_before_work(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from samespace.errors import InputError
 from samespace.models.base import Embedder
+from samespace.models.cache import Cache, choose
 from samespace.models.catalog import find
 from samespace.models.distill.fit import fit, normalized, projection, sif, start, zipf
 from samespace.models.distill.passages import passages
@@ -43,11 +44,12 @@ def distill(
     out: str | os.PathLike[str],
     *,
     texts: Iterable[str | Document] | None = None,
-    dimensions: int = DIMENSIONS,
+    dimensions: int | None = None,
     words: int = WORDS,
     characters: int = CHARACTERS,
     seed: int = 0,
     tokenizer: str | os.PathLike[str] | None = None,
+    cache: Cache = True,
     progress: Progress = lambda fraction: None,
 ) -> StaticEmbedder:
     """Make a static model that puts texts where a dense model puts them, as near as it can.
@@ -63,13 +65,16 @@ def distill(
             sentence-transformers reads too.
         texts: documents, or the plain text of each. They are cut into passages as a collection
             cuts them.
-        dimensions: the width of the static vectors, at most the model's own.
+        dimensions: the width of the static vectors, at most the model's own; by default 256, or
+            the model's own where that is less.
         words: how many words of the text get a token of their own, besides the pieces.
         characters: how much text the model embeds; of more, a random sample.
         seed: the same seed and texts give the same model.
         tokenizer: the tokenizer.json to start from; by default that of the model, where `model`
             is a name or a folder. Where there is none, or it is no WordPiece, the pieces are
             learned from the texts.
+        cache: whether vectors of a model given by name or folder are looked up in the cache and
+            kept there. A collection of the same texts, made with the model, shares its passages.
         progress: is told which fraction of the work is done.
 
     Raises:
@@ -81,8 +86,11 @@ def distill(
 
     target = _free(Path(out))
     embedder = load(model)
+    if isinstance(model, str | os.PathLike):
+        embedder = choose(embedder, cache)
     native = embedder.space.dimensions
-    if not 1 <= dimensions <= native:
+    width = min(DIMENSIONS, native) if dimensions is None else dimensions
+    if not 1 <= width <= native:
         raise InputError(
             f"dimensions must lie between 1 and the {native} of {embedder.space.model}, "
             f"got {dimensions}"
@@ -95,7 +103,7 @@ def distill(
     if texts is not None and not fitted:
         raise InputError("texts holds no text to fit on; for none at all, leave it out")
     made = vocabulary(Path(tokenizer) if tokenizer else _own_tokenizer(model), fitted, words)
-    table = _table(embedder, made, fitted, dimensions, seed, progress)
+    table = _table(embedder, made, fitted, width, seed, progress)
     _write(target, made, table, embedder)
     return StaticEmbedder(target)
 
@@ -132,13 +140,15 @@ def _table(
     progress: Progress,
 ) -> FloatArray:
     """Return a vector for each token of the tokenizer, shape (tokens, dimensions)."""
-    tokens = sorted(tokenizer.get_vocab().items(), key=lambda entry: entry[1])
-    alone = [token.removeprefix("##") for token, _ in tokens]
+    alone, readable = _alone(embedder, tokenizer)
     made = normalized(_embedded(embedder, [*alone, *texts], progress))
-    vectors, targets = made[: len(alone)], made[len(alone) :]
+    targets = made[len(alone) :]
+    # A token that the model cannot read by itself starts from what all tokens share: nothing.
+    vectors = np.repeat(made[: len(alone)].mean(axis=0, keepdims=True), len(readable), axis=0)
+    vectors[readable] = made[: len(alone)]
     if not texts:
         centred = vectors - vectors.mean(axis=0)
-        plain: FloatArray = centred @ projection(centred, dimensions) * sif(zipf(len(alone)))
+        plain: FloatArray = centred @ projection(centred, dimensions) * sif(zipf(len(vectors)))
         return plain
     if dimensions < made.shape[1]:
         kept = projection(targets, dimensions)
@@ -150,6 +160,16 @@ def _table(
     table = start(vectors, ids, targets)
     fit(table, ids, targets, seed, lambda part: progress(1 - _FITTING + _FITTING * part))
     return table
+
+
+def _alone(embedder: Embedder, tokenizer: Tokenizer) -> tuple[list[str], npt.NDArray[np.bool_]]:
+    """Return the tokens that the model can read by themselves, and which of all they are."""
+    numbered = sorted(tokenizer.get_vocab().items(), key=lambda entry: entry[1])
+    tokens = [token.removeprefix("##") for token, _ in numbered]
+    nothing = embedder.count([""])[0]
+    counts = zip(tokens, embedder.count(tokens), strict=True)
+    readable = np.array([count > nothing and not token.isspace() for token, count in counts])
+    return [token for token, read in zip(tokens, readable, strict=True) if read], readable
 
 
 def _embedded(embedder: Embedder, texts: Sequence[str], progress: Progress) -> FloatArray:
