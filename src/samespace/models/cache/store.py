@@ -33,6 +33,8 @@ _AT_ONCE = 500
 _WAIT_S = 5.0
 _FRESH_S = 3600
 """An entry's last use is noted at most once in this time, so that reading seldom writes."""
+_AS_LONG = 10
+"""A file that kept its user waiting and then refused is left alone for so many times as long."""
 _KEEP = 0.9
 """Of the bound, when the least recently used entries are dropped."""
 
@@ -68,7 +70,8 @@ class VectorCache:
     """Values by key, on disk, for several threads and processes at once.
 
     It is a help and never a need: what the disk or another process refuses is a miss. Each
-    entry has a checksum; a damaged one is dropped, and a damaged file is begun anew.
+    entry has a checksum; a damaged one is dropped, and a damaged file is begun anew. What is
+    kept under a key stays: the first answer is given for as long as it is there.
 
     Args:
         path: the folder of the file; it is made when first written.
@@ -86,6 +89,7 @@ class VectorCache:
         self._local = threading.local()
         self._lock = threading.Lock()
         self._counts = dict.fromkeys(("hits", "misses", "corrupt", "refused"), 0)
+        self._away_until = 0.0
 
     def get_many(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """Return the values of the keys that are there."""
@@ -106,10 +110,10 @@ class VectorCache:
                         corrupt.append(key)
                         continue
                     found[key] = value
-                    if now - used > _FRESH_S:
+                    if abs(now - used) > _FRESH_S:
                         stale.append(key)
 
-        if self.path.is_file():
+        if self._exists():
             self._quietly(read)
         self._count(hits=len(found), misses=len(set(keys)) - len(found), corrupt=len(corrupt))
         if corrupt or stale:
@@ -122,10 +126,13 @@ class VectorCache:
         rows = [(k, space, v, zlib.crc32(k + v), now) for k, v in values.items()]
 
         def write(database: sqlite3.Connection) -> None:
-            with _transaction(database):
-                database.executemany("INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?)", rows)
-                while _bytes(database) > self.max_bytes and _drop_oldest(database):
-                    pass
+            for part in _parts(rows):
+                with _transaction(database):
+                    database.executemany(
+                        "INSERT OR IGNORE INTO entries VALUES (?, ?, ?, ?, ?)", part
+                    )
+                    while _bytes(database) > self.max_bytes and _drop_oldest(database, now):
+                        pass
 
         if rows:
             self._quietly(write)
@@ -139,11 +146,11 @@ class VectorCache:
 
         def shrink(database: sqlite3.Connection) -> bool:
             database.execute("VACUUM")
-            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            return True
+            (busy, _, _) = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            return not busy
 
         gone = self.forget(space)
-        if self.path.is_file() and not self._quietly(shrink):
+        if self._exists() and not self._quietly(shrink):
             raise InputError(f"{self.path} cannot be emptied now: another process or the disk")
         return gone
 
@@ -159,12 +166,10 @@ class VectorCache:
                 sql, values = ("", ()) if space is None else (" WHERE space = ?", (space,))
                 return database.execute("DELETE FROM entries" + sql, values).rowcount
 
-        if not self.path.is_file():
-            return 0
-        gone = self._quietly(empty)
-        if gone is None:
+        gone = self._quietly(empty) if self._exists() else 0
+        if gone is None and self._exists():  # and was not damaged, and so deleted
             raise InputError(f"{self.path} cannot be emptied now: another process or the disk")
-        return gone
+        return gone or 0
 
     def stats(self) -> CacheStats:
         """Return what the cache holds and did."""
@@ -172,27 +177,38 @@ class VectorCache:
         def spaces(database: sqlite3.Connection) -> dict[str, int]:
             return dict(database.execute("SELECT space, count(*) FROM entries GROUP BY space"))
 
-        found = (self._quietly(spaces) if self.path.is_file() else None) or {}
-        files = (self.path, Path(f"{self.path}-wal"))
-        size = sum(file.stat().st_size for file in files if file.is_file())
+        found = (self._quietly(spaces) if self._exists() else None) or {}
+        size = 0
+        for file in (self.path, f"{self.path}-wal"):
+            with contextlib.suppress(OSError):
+                size += os.stat(file).st_size
         with self._lock:
             counts = dict(self._counts)
         return CacheStats(self.path, sum(found.values()), size, self.max_bytes, found, **counts)
 
+    def _exists(self) -> bool:
+        # Unlike Path.is_file it does not raise where the folder may not be looked into.
+        return os.path.isfile(self.path)
+
     def _quietly(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
         """Do a piece of work on the database; None where it is refused."""
+        started = time.monotonic()
+        if started < self._away_until:
+            self._count(refused=1)
+            return None
         try:
             return work(self._database())
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.Error, OSError) as error:
             self._count(refused=1)
             self._close()
-            # Locked, full or read-only is an OperationalError; the rest is a damaged file.
-            if not isinstance(error, sqlite3.OperationalError):
+            now = time.monotonic()
+            if type(error) is sqlite3.DatabaseError:
+                # Damage; locked, full, read-only or misused is of a class below it.
                 for suffix in ("", "-wal", "-shm"):
                     with contextlib.suppress(OSError):
                         os.unlink(f"{self.path}{suffix}")
-        except OSError:
-            self._count(refused=1)
+            elif now - started > 0.1:
+                self._away_until = now + _AS_LONG * (now - started)
         return None
 
     def _database(self) -> sqlite3.Connection:
@@ -200,7 +216,7 @@ class VectorCache:
         kept: tuple[int, sqlite3.Connection] | None = getattr(self._local, "database", None)
         if kept and kept[0] == os.getpid():
             return kept[1]
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         database = sqlite3.connect(self.path, timeout=_WAIT_S, isolation_level=None)
         database.execute(f"PRAGMA page_size = {_PAGE}")
         database.execute("PRAGMA journal_mode = WAL")
@@ -229,14 +245,15 @@ def _transaction(database: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        database.execute("ROLLBACK")
+        with contextlib.suppress(sqlite3.Error):  # SQLite may have done it
+            database.execute("ROLLBACK")
         raise
     database.execute("COMMIT")
 
 
-def _parts(keys: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    for start in range(0, len(keys), _AT_ONCE):
-        yield keys[start : start + _AT_ONCE]
+def _parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), _AT_ONCE):
+        yield items[start : start + _AT_ONCE]
 
 
 def _note(
@@ -257,11 +274,14 @@ def _bytes(database: sqlite3.Connection) -> int:
     return int((pages - free) * _PAGE)
 
 
-def _drop_oldest(database: sqlite3.Connection) -> int:
-    """Drop the tenth of the entries that was used least recently; return how many that was."""
+def _drop_oldest(database: sqlite3.Connection, now: int) -> int:
+    """Drop the tenth of the entries that was used least recently; return how many that was.
+
+    What was used in the future, by a clock that was set back since, counts as used now.
+    """
     (count,) = database.execute("SELECT count(*) FROM entries").fetchone()
     return database.execute(
-        "DELETE FROM entries WHERE rowid IN (SELECT rowid FROM entries ORDER BY used, rowid "
-        "LIMIT ?)",
-        (max(1, int(count * (1 - _KEEP))),) if count else (0,),
+        "DELETE FROM entries WHERE rowid IN (SELECT rowid FROM entries ORDER BY min(used, ?), "
+        "rowid LIMIT ?)",
+        (now, max(1, int(count * (1 - _KEEP))) if count else 0),
     ).rowcount
