@@ -10,7 +10,7 @@ import numpy as np
 
 from samespace.errors import SpaceMismatch
 from samespace.models.base import Embedder
-from samespace.models.cache import CachedEmbedder, uncached
+from samespace.models.cache import CachedEmbedder
 from samespace.space import CANARY_COSINE, Canary, EmbedFunction, Space, Vectors, record_canaries
 from samespace.types import Role
 
@@ -38,9 +38,8 @@ class Agreement:
 
 
 def for_canaries(embedder: Embedder) -> EmbedFunction:
-    """Return the model's own `embed` as canaries need it: a small window cuts the long one."""
-    model = uncached(embedder)
-    return lambda texts, role: model.embed(texts, role, on_long="truncate")
+    """Return a model's `embed` as canaries need it: a small window cuts the long one."""
+    return lambda texts, role: embedder.embed(texts, role, on_long="truncate")
 
 
 def agreement(a: Embedder, b: Embedder) -> Agreement:
@@ -84,11 +83,10 @@ def same_space(
             "collection with this one.",
             fields,
         )
-    admitted = _Admitted(uncached(embedder), space)
     if isinstance(embedder, CachedEmbedder):
-        cached: Embedder = CachedEmbedder(admitted, embedder.cache)
+        cached: Embedder = CachedEmbedder(_Admitted(embedder.inner, space), embedder.cache)
         return cached
-    return admitted
+    return _Admitted(embedder, space)
 
 
 class _Admitted:

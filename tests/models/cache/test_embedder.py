@@ -14,10 +14,19 @@ import samespace
 from samespace.errors import InputError, ModelDrift, ModelError, TooLong
 from samespace.forms import MultiVectors, SparseVectors
 from samespace.models import HashEmbedder
+from samespace.models.agreement import for_canaries
 from samespace.models.base import Embedder
-from samespace.models.cache import CachedEmbedder, VectorCache, choose, default_cache, uncached
+from samespace.models.cache import CachedEmbedder, VectorCache, choose, default_cache
 from samespace.models.cache.values import from_bytes, to_bytes
-from samespace.space import CANARIES, QUICK_CANARIES, Space, Vectors
+from samespace.models.derived import DerivedEmbedder
+from samespace.space import (
+    CANARIES,
+    QUICK_CANARIES,
+    Space,
+    Vectors,
+    check_canaries,
+    record_canaries,
+)
 from samespace.types import Role
 
 
@@ -161,8 +170,7 @@ def test_which_cache(tmp_path: Path, cache: VectorCache, monkeypatch: pytest.Mon
     embedder = HashEmbedder()
     assert choose(embedder, False) is embedder
     assert choose(embedder, cache).cache is cache
-    assert uncached(choose(embedder, cache)) is embedder
-    assert uncached(embedder) is embedder
+    assert choose(embedder, cache).inner is embedder
     monkeypatch.setenv("SAMESPACE_VECTOR_CACHE", "off")
     assert default_cache() is None
     assert choose(embedder, True) is embedder
@@ -250,3 +258,86 @@ def test_a_hosted_model_that_changed_is_not_mixed_with_what_was_kept(cache: Vect
     again = CachedEmbedder(inner, cache).embed(["a cat"], "document").array
     assert np.array_equal(again, after[:1])
     assert ("a cat", "document") not in inner.asked
+
+
+TEXTS = ["a cat", "a dog"]
+
+
+def turned(by: int) -> Hosted:
+    inner = Hosted()
+    inner.turned = by
+    return inner
+
+
+def test_two_servers_under_one_name_are_not_mixed(cache: VectorCache) -> None:
+    """Both are in use at once, each checked before the other came."""
+    one, other = (CachedEmbedder(turned(by), cache) for by in (0, 1))
+    for texts in (["a cat"], TEXTS, [*TEXTS, "a cow"]):
+        right = HashEmbedder().embed(texts, "document").array
+        assert np.array_equal(one.embed(texts, "document").array, right)
+        assert np.array_equal(other.embed(texts, "document").array, np.roll(right, 1, axis=1))
+
+
+@pytest.mark.parametrize("dropped", [1, 2])
+def test_a_change_is_found_out_where_the_canaries_are_gone(
+    cache: VectorCache, dropped: int
+) -> None:
+    """They may be dropped as the least recently used, or damaged, and the vectors not."""
+    import sqlite3
+
+    CachedEmbedder(Hosted(), cache).embed(TEXTS, "document")
+    with sqlite3.connect(cache.path) as database:
+        database.execute(
+            "DELETE FROM entries WHERE rowid IN (SELECT rowid FROM entries ORDER BY rowid LIMIT ?)",
+            (dropped,),
+        )
+    after = CachedEmbedder(turned(1), cache).embed(TEXTS, "document").array
+    expected = HashEmbedder().embed(TEXTS, "document").array
+    assert np.array_equal(after, np.roll(expected, 1, axis=1))
+
+
+def test_what_is_in_use_does_not_lose_its_canaries(cache: VectorCache) -> None:
+    import sqlite3
+
+    embedder = CachedEmbedder(Hosted(), cache)
+    embedder.embed(TEXTS, "document")
+    with sqlite3.connect(cache.path) as database:
+        database.execute("DELETE FROM entries WHERE rowid <= ?", (QUICK_CANARIES,))
+    embedder.embed(["a cow"], "document")
+    inner = Hosted()
+    CachedEmbedder(inner, cache).embed([*TEXTS, "a cow"], "document")
+    assert len(inner.asked) == QUICK_CANARIES
+
+
+def test_a_change_that_cannot_be_written_down_stops_nothing(
+    cache: VectorCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sqlite3
+
+    from samespace.models.cache import store
+
+    CachedEmbedder(Hosted(), cache).embed(TEXTS, "document")
+    monkeypatch.setattr(store, "_WAIT_S", 0.01)
+    writing = sqlite3.connect(cache.path, isolation_level=None)
+    writing.execute("BEGIN IMMEDIATE")
+    again = CachedEmbedder(turned(1), VectorCache(cache.path.parent))
+    after = again.embed(TEXTS, "document").array
+    writing.close()
+    expected = HashEmbedder().embed(TEXTS, "document").array
+    assert np.array_equal(after, np.roll(expected, 1, axis=1))
+
+
+def test_nothing_is_asked_for_nothing(cache: VectorCache) -> None:
+    inner = Hosted()
+    assert CachedEmbedder(inner, cache).embed([], "query").array.shape == (0, 256)
+    assert inner.asked == []
+
+
+def test_a_canary_is_never_answered_by_a_cache(cache: VectorCache) -> None:
+    """However deep the cache lies: else a model that changed would not be found out."""
+    inner = Counting()
+    derived = DerivedEmbedder(CachedEmbedder(inner, cache), dimensions=64)
+    recorded = record_canaries(for_canaries(derived))
+    assert len(inner.asked) == len(CANARIES)
+    check_canaries(for_canaries(derived), recorded, quick=False)
+    assert len(inner.asked) == 2 * len(CANARIES)

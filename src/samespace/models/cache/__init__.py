@@ -1,6 +1,6 @@
 """Vectors of inputs that were embedded before, kept on disk and shared by all collections."""
 
-from samespace.models.cache.embedder import CachedEmbedder, uncached
+from samespace.models.cache.embedder import CachedEmbedder
 from samespace.models.cache.place import Cache, choose, default_cache
 from samespace.models.cache.store import CacheStats, VectorCache
 
@@ -11,5 +11,4 @@ __all__ = [
     "VectorCache",
     "choose",
     "default_cache",
-    "uncached",
 ]

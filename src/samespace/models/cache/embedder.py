@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,18 +17,20 @@ from samespace.models.images import content_hash, is_image
 from samespace.space import CANARIES, CANARY_COSINE, QUICK_CANARIES, Space, Vectors
 from samespace.types import Role
 
-E = TypeVar("E")
+_CANARIES = frozenset(CANARIES)
 
 
 class CachedEmbedder:
     """Asks a cache first, embeds what it lacks, each input once, and keeps the vectors.
 
     A vector is known by the Space, the role and the exact input, so no other model, prompt or
-    role can be answered with it. A text that was cut by name is known apart, with the window.
+    role can be answered with it. A text that was cut by name is known apart, with the window. A
+    canary is always embedded: the cache would answer as the model did before it changed.
 
-    A hosted model may change under its name, and with it what its vectors mean. So where no digest
-    of weights pins the Space, the first use in a process compares canaries of the model with those
-    kept, and forgets what was kept of this Space if they moved.
+    A hosted model may change under its name, and with it what its vectors mean; and two servers may
+    run two models under one name. So where no digest of weights pins the Space, the first use
+    compares canaries of the model with those kept, and vectors are known by the canaries as well:
+    what stands under others is never seen.
 
     Args:
         inner: any embedder, of any kind of vectors.
@@ -38,7 +41,7 @@ class CachedEmbedder:
         self.inner = inner
         self.cache = cache
         self._lock = threading.Lock()
-        self._checked = False
+        self._canaries: dict[bytes, bytes] | None = None
 
     @property
     def space(self) -> Space:
@@ -79,24 +82,32 @@ class CachedEmbedder:
     ) -> tuple[Any, list[bool]]:
         """Do as `embed`, and say of each input whether the cache knew it."""
         inputs = [texts] if isinstance(texts, str) else list(texts)
-        if isinstance(texts, str) or not all(isinstance(i, str) or is_image(i) for i in inputs):
-            # Nothing that any model takes: the embedder says so better.
+        if (
+            isinstance(texts, str)
+            or not inputs
+            or not all(isinstance(i, str) or is_image(i) for i in inputs)
+        ):
+            # Nothing, or nothing that any model takes: the embedder says so better.
             return self.inner.embed(texts, role, on_long=on_long), [False] * len(inputs)
-        space = self.space
+        space, canaries = self.space, self._compared()
         window = f"cut {self.max_tokens}" if on_long != "error" else ""
         start = hashlib.sha256("\0".join((space.id, role, window)).encode())
+        start.update(b"".join(canaries.values()))
         keys = [_key(start, one, i) for i, one in enumerate(inputs)]
-        self._check()
-        rows = self.cache.get_many(list(dict.fromkeys(keys)))
+        kept = {k for k, one in zip(keys, inputs, strict=True) if not _is_canary(role, one)}
+        rows = self.cache.get_many([*kept, *canaries])
+        if any(key not in rows for key in canaries):
+            # Dropped as the least recently used: without them nobody finds the vectors again.
+            self.cache.put_many(space.id, canaries)
         known = [key in rows for key in keys]
         missing = {key: i for i, key in enumerate(keys) if key not in rows}
-        if missing or not inputs:
+        if missing:
             order = list(missing)
             asked = [inputs[missing[key]] for key in order]
             try:
                 for places, vectors in _stream(self.inner, asked, role, on_long):
                     fresh = dict(zip((order[i] for i in places), to_bytes(vectors), strict=True))
-                    self.cache.put_many(space.id, fresh)
+                    self.cache.put_many(space.id, {k: fresh[k] for k in fresh if k in kept})
                     rows.update(fresh)
             except (InputError, TooLong):
                 # Its message counts among what was missing: let it speak of the caller's list,
@@ -112,25 +123,37 @@ class CachedEmbedder:
         longest = max(self.inner.count(texts, role), default=0)
         return longest > self.max_tokens or not all(map(str.strip, texts))
 
-    def _check(self) -> None:
+    def _compared(self) -> dict[bytes, bytes]:
+        """Return the canaries that are part of the keys, by keys of their own.
+
+        They are those that were kept, if the model still answers so, else its own of now. Where a
+        digest of weights pins the Space there are none.
+        """
         with self._lock:
-            if self._checked or self.space.weights:
-                return
-            quick = CANARIES[:QUICK_CANARIES]
-            start = hashlib.sha256(f"canaries of {self.space.id}".encode())
-            keys = {_key(start, f"{role} {text}"): (role, text) for role, text in quick}
-            now = {key: self.inner.embed([text], role) for key, (role, text) in keys.items()}
-            kept = self.cache.get_many(list(keys))
-            for key, row in kept.items():
-                role = keys[key][0]
-                if _moved(from_bytes([row], self.space, role), now[key]):
-                    self.cache.forget(self.space.id)
-                    kept = {}
-                    break
-            if len(kept) < len(keys):
-                rows = {key: to_bytes(vectors)[0] for key, vectors in now.items()}
-                self.cache.put_many(self.space.id, rows)
-            self._checked = True
+            if self._canaries is None:
+                self._canaries = {} if self.space.weights else self._compare()
+            return self._canaries
+
+    def _compare(self) -> dict[bytes, bytes]:
+        space = self.space
+        start = hashlib.sha256(f"canaries of {space.id}".encode())
+        now = {
+            _key(start, f"{role} {text}"): self.inner.embed([text], role)
+            for role, text in CANARIES[:QUICK_CANARIES]
+        }
+        own = {key: to_bytes(vectors)[0] for key, vectors in now.items()}
+        for _ in range(2):  # once more: another process may have been first to keep its own
+            kept = self.cache.get_many(list(own))
+            if len(kept) == len(own) and not any(
+                _moved(from_bytes([kept[key]], space, one.role), one) for key, one in now.items()
+            ):
+                return {key: kept[key] for key in own}
+            if kept:
+                # Only to free the bytes: nothing of it will be found again.
+                with contextlib.suppress(InputError):
+                    self.cache.forget(space.id)
+            self.cache.put_many(space.id, own)
+        return own
 
 
 def _moved(kept: Form, now: Form) -> bool:
@@ -142,12 +165,8 @@ def _moved(kept: Form, now: Form) -> bool:
     return product / lengths < CANARY_COSINE
 
 
-def uncached(embedder: E) -> E:
-    """Return the embedder that a cache stands before, or the embedder itself.
-
-    Canaries must reach the model: a cache would answer as the model did before it changed.
-    """
-    return embedder.inner if isinstance(embedder, CachedEmbedder) else embedder
+def _is_canary(role: Role, one: Any) -> bool:
+    return isinstance(one, str) and (role, one) in _CANARIES
 
 
 def _key(start: Any, one: Any, position: int = 0) -> bytes:
