@@ -25,6 +25,9 @@ def test_one_format_of_weights_is_fetched() -> None:
     assert set(_chosen(clip)) == set(clip)
     dense = ["2_Dense/model.safetensors", "model.safetensors", "openvino/openvino_model.bin"]
     assert _chosen(dense) == dense[:2]
+    older = ["2_Dense/pytorch_model.bin", "model.safetensors", "pytorch_model.bin"]
+    assert set(_chosen(older)) == set(older[:2])
+    assert _chosen(["model.safetensors", "artifact.metadata"])[0] == "artifact.metadata"
 
 
 def test_a_graph_comes_with_its_data_and_without_its_variants() -> None:

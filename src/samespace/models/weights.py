@@ -6,7 +6,7 @@ import importlib.util
 import os
 from collections.abc import Iterator
 from fnmatch import fnmatch
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from samespace.errors import ModelNotFound, WeightsMismatch
 from samespace.models.catalog import ModelCard
@@ -19,7 +19,7 @@ _FORMATS = (
     ("model.onnx", "*/model.onnx", "*model.onnx_data", "*model.onnx.data"),
     ("*pytorch_model*.bin",),
 )
-_PLAIN = (".json", ".txt", ".model", ".py", ".jinja")
+_PLAIN = (".json", ".txt", ".model", ".py", ".jinja", "artifact.metadata")
 _ALSO = (
     "modules.json",
     "*/config.json",
@@ -76,12 +76,15 @@ def check_weights(file: Path, card: ModelCard) -> None:
 
 
 def _missing(folder: Path, card: ModelCard) -> list[str]:
+    absent = [name for name in card.files if not (folder / name).is_file()]
     if card.weights:
-        return [name for name in (*_NEEDED, card.weights_file) if not (folder / name).is_file()]
+        needed = (*_NEEDED, card.weights_file)
+        return absent + [name for name in needed if not (folder / name).is_file()]
     # A repository that is not pinned may keep its files as its own library has them.
     configured = any((folder / name).is_file() for name in ("config.json", "modules.json"))
     weighed = any(True for pattern in _WEIGHTS for _ in folder.rglob(pattern))
-    return ([] if configured else ["config.json"]) + ([] if weighed else [card.weights_file])
+    absent += [] if configured else ["config.json"]
+    return absent + ([] if weighed else [card.weights_file])
 
 
 def _package(card: ModelCard, looked: list[str]) -> Iterator[Path]:
@@ -165,7 +168,13 @@ def _chosen(files: list[str]) -> list[str]:
     """
     # The heads of BGE-M3 are files of their own, and need the encoder that PyTorch reads.
     heads = [f for f in files if fnmatch(f, "*_linear.pt")]
-    formats = [[f for f in files if any(fnmatch(f, p) for p in ps)] for ps in _FORMATS]
-    if heads and not formats[0]:
-        formats.pop(1)
-    return [*(f for f in files if f.endswith(_PLAIN)), *heads, *next(filter(None, formats), [])]
+    tensors, graphs, pickles = (
+        [f for f in files if any(fnmatch(f, p) for p in ps)] for ps in _FORMATS
+    )
+    if tensors:
+        # A Dense module may have kept the old format where the transformer has the new one.
+        done = {PurePosixPath(f).parent for f in tensors}
+        weights = tensors + [f for f in pickles if PurePosixPath(f).parent not in done]
+    else:
+        weights = graphs if graphs and not heads else pickles
+    return [*(f for f in files if f.endswith(_PLAIN)), *heads, *weights]

@@ -21,7 +21,8 @@ ROLES = ("query", "document")
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NO_FACT = {"name", "aliases", "provider", "hub", "package", "package_folder", "install"} | {
-    "base_url", "key_variable", "weights_file", "mind", "figures", "facts", "origin"
+    "base_url", "key_variable", "weights_file", "files", "unsupported", "mind", "figures", "facts",
+    "origin",
 }  # fmt: skip
 
 
@@ -72,6 +73,8 @@ class ModelCard:
         revision: the hub's commit that `weights` were taken from, or "".
         weights: sha256 of `weights_file`, hexadecimal, or "" where it is not pinned.
         weights_file: the file that `weights` pins.
+        files: further files without which the others would make another model.
+        unsupported: why samespace does not run it, one sentence, or "".
         tokenizer: digest of its tokenizer.json without truncation and padding, or "".
         dimensions: the width of a vector; of a token's vector for a multi-vector model.
         matryoshka: the smaller widths that it was trained for.
@@ -112,6 +115,8 @@ class ModelCard:
     revision: str = ""
     weights: str = ""
     weights_file: str = "model.safetensors"
+    files: tuple[str, ...] = ()
+    unsupported: str = ""
     tokenizer: str = ""
     dimensions: int | None = None
     matryoshka: tuple[int, ...] = ()

@@ -20,7 +20,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-_LISTS = ("kinds", "aliases", "matryoshka", "languages", "modalities", "mind")
+_LISTS = ("kinds", "files", "aliases", "matryoshka", "languages", "modalities", "mind")
 _HEADER = re.compile(r"^[ \t]*\[\[[ \t]*model[ \t]*\]\]", re.MULTILINE)
 
 
