@@ -199,7 +199,8 @@ def read_prompts(config: JsonFile) -> dict[str, str] | None:
 
     Named as sentence-transformers' `encode_query` and `encode_document` choose them: "query";
     "document", "passage" or "corpus"; else the one that `default_prompt_name` names. None where
-    the file says nothing of prompts.
+    the file says nothing of prompts, or has empty ones only, which sentence-transformers writes
+    where it was told none.
 
     Raises:
         ModelError: there are prompts, but none that can be told to belong to a role.
@@ -209,6 +210,8 @@ def read_prompts(config: JsonFile) -> dict[str, str] | None:
         return None
     if not isinstance(prompts, Mapping) or not all(isinstance(p, str) for p in prompts.values()):
         raise ModelError(f"{config.path}: prompts must map names to texts, got {prompts!r}")
+    if not any(prompts.values()):
+        return None
     default = config.text("default_prompt_name")
     if default and default not in prompts:
         raise ModelError(
@@ -216,7 +219,7 @@ def read_prompts(config: JsonFile) -> dict[str, str] | None:
         )
     document = next((name for name in _DOCUMENT_PROMPTS if name in prompts), default)
     query = "query" if "query" in prompts else default
-    if not query and not document and any(prompts.values()):
+    if not query and not document:
         raise ModelError(
             f"{config.path}: prompts holds {', '.join(sorted(prompts))}, and none of them is "
             "named query or document. Say which belongs to which role: "
