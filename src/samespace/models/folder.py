@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -78,6 +79,8 @@ def read_folder(
     digest = weights_digest(weights)
     weights += tuple(file for module in modules.further for file in module.files)
     known = card or find_weights(digest) or find(hub_name(folder))
+    if known:
+        _require_files(folder, known)
     space, lowercase = _space(folder, modules, config, weights_digest(weights), known, given)
     if card:
         check_card(folder, card, space)
@@ -90,6 +93,15 @@ def read_folder(
         max_tokens=window(modules.root, config, known, given.max_tokens),
         space=space,
     )
+
+
+def _require_files(folder: Path, known: ModelCard) -> None:
+    absent = [name for name in known.files if not (folder / name).is_file()]
+    if absent:
+        raise ModelNotFound(
+            f"{folder} lacks {', '.join(absent)}, without which it is not {known.name} but "
+            "another model. Fetch it whole"
+        )
 
 
 def _space(
@@ -157,8 +169,10 @@ def _weights(
     tensors = _stored(root, "model.safetensors")
     graphs = [p / "model.onnx" for p in (folder, folder / "onnx", root, root / "onnx")]
     graph = next((p for p in graphs if p.is_file()), None)
-    # A catalogued model is pinned by its safetensors: they make it the same Space everywhere.
-    if graph and not (len(tensors) == 1 and find_weights(file_digest(tensors[0]))):
+    # Of a catalogued model the safetensors count, which are also what is fetched: they make it
+    # the same Space everywhere.
+    known = card or (len(tensors) == 1 and find_weights(file_digest(tensors[0])))
+    if graph and not (tensors and known):
         beside = sorted(graph.parent.glob("model.onnx[._]data*"))
         return "onnx", (graph, *beside)
     if tensors:
@@ -233,8 +247,15 @@ def hub_name(folder: Path) -> str:
     return ""
 
 
-def check_card(folder: Path, card: ModelCard, space: Space) -> None:
-    """Raise ModelError where a folder's Space differs from what the catalog pins of the model."""
+def check_card(folder: Path, card: ModelCard, space: Space, *, but: Collection[str] = ()) -> None:
+    """Raise ModelError where a folder's Space differs from what the catalog pins of the model.
+
+    Args:
+        folder: the folder.
+        card: the catalog's entry that it must hold.
+        space: what the folder makes.
+        but: fields that samespace itself sets for models of this kind.
+    """
     pinned = {
         "tokenizer": card.tokenizer,
         "pooling": card.pooling,
@@ -245,7 +266,7 @@ def check_card(folder: Path, card: ModelCard, space: Space) -> None:
     }
     for name, expected in pinned.items():
         seen = getattr(space, name)
-        if expected not in (None, "", ()) and seen != expected:
+        if name not in but and expected not in (None, "", ()) and seen != expected:
             raise ModelError(
                 f"{folder} is not {card.name} as the catalog pins it: {name} is {seen!r}, "
                 f"expected {expected!r}. Fetch the model anew, or, if you mean this version, "

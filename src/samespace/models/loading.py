@@ -108,6 +108,7 @@ def _named(spec: Spec, kind: Kind, budget: Budget | None) -> object:
             raise InputError(f"{name} runs at its provider: arithmetic and runtime are not yours")
         return HostedEmbedder(card, dimensions=spec.dimensions, budget=budget)
     if card:
+        refuse_unsupported(card)
         return _folder(locate(card), card, kind, spec)
     for entry in entry_points(group=ENTRY_POINTS):
         if entry.name == name:
@@ -120,6 +121,14 @@ def _named(spec: Spec, kind: Kind, budget: Budget | None) -> object:
 def _folder(folder: Path, card: ModelCard | None, kind: Kind, spec: Spec) -> object:
     what = what_is(folder)
     name = card.name if card else str(folder)
+    if card and what == "dense" and len(card.kinds) == 1:
+        # Nothing in the folder says otherwise; the catalog may.
+        what = card.kinds[0]
+    if card and what not in (*card.kinds, "bge-m3"):
+        raise ModelError(
+            f"{folder} is not {name} as the catalog knows it: it holds a model of kind {what}, "
+            f"expected {' or '.join(card.kinds)}. Fetch the model anew"
+        )
     if what == "cross-encoder":
         raise ModelError(_scores_pairs(name))
     if what == "bge-m3":
@@ -182,8 +191,16 @@ def _torch(folder: Path, card: ModelCard | None, spec: Spec) -> Embedder:
     return TorchEmbedder(folder, card=card, arithmetic=spec.arithmetic)
 
 
+def refuse_unsupported(card: ModelCard) -> None:
+    """Raise ModelError for a model that the catalog tells of, but samespace does not run."""
+    if card.unsupported:
+        raise ModelError(f"samespace does not run {card.name}: {card.unsupported}")
+
+
 def needs(card: ModelCard) -> str:
     """Return what it takes to run a model, as a sentence."""
+    if card.unsupported:
+        return f"samespace does not run it: {card.unsupported}"
     if card.hosted:
         from samespace.models.hosted.providers import PROVIDERS
 
@@ -196,8 +213,9 @@ def needs(card: ModelCard) -> str:
         return "It runs with numpy alone."
     if card.kinds == ("dense",):
         return (
-            "It runs on ONNX Runtime where its architecture is BERT, RoBERTa, XLM-R or MPNet or "
-            'its repository has an ONNX file, else on PyTorch: pip install "samespace[torch]".'
+            "It runs on ONNX Runtime where its architecture is BERT, RoBERTa, XLM-R or MPNet, or "
+            "its repository has an ONNX file and no safetensors; else on PyTorch: pip install "
+            '"samespace[torch]".'
         )
     return 'It runs on PyTorch: pip install "samespace[torch]".'
 

@@ -12,7 +12,7 @@ from samespace.errors import InputError
 from samespace.forms import MultiVectors, SparseVectors
 from samespace.models.base import Embedder, MultiVectorEmbedder, Reranker, SparseEmbedder
 from samespace.models.catalog import find
-from samespace.models.loading import load
+from samespace.models.loading import load, refuse_unsupported
 from samespace.models.weights import locate
 from samespace.models.what import What, what_is
 from samespace.space import Space, Vectors
@@ -145,6 +145,7 @@ def _named(name: str) -> Reranker:
             return HostedReranker(card)
         from samespace.models.torch import TorchReranker
 
+        refuse_unsupported(card)
         return TorchReranker(locate(card), card=card)
     only = card.kinds[0] if len(card.kinds) == 1 else "dense"
     return _judge(name, only)

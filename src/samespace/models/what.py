@@ -40,11 +40,12 @@ def what_is(folder: Path) -> What:
     """
     if (folder / "sparse_linear.pt").is_file() and (folder / "colbert_linear.pt").is_file():
         return "bge-m3"
-    modules = read_json(folder / "modules.json")
+    modules, pooled = read_json(folder / "modules.json"), False
     for entry in modules if isinstance(modules, list) else ():
         name = str(entry.get("type", "")).rsplit(".", 1)[-1] if isinstance(entry, dict) else ""
         if name in _MODULES:
             return _MODULES[name]
+        pooled = pooled or name == "Pooling"
     config = read_object(folder / "config.json")
     if config.text("model_type") in _TYPES:
         return _TYPES[config.text("model_type")]
@@ -56,6 +57,7 @@ def what_is(folder: Path) -> What:
     architectures = [str(name) for name in config.values.get("architectures") or ()]
     if "HF_ColBERT" in architectures:
         return "multi-vector"
-    if any(name.endswith("ForSequenceClassification") for name in architectures):
+    # What ends in a pooling may have been made from a classifier, whose head its file still names.
+    if not pooled and any(name.endswith("ForSequenceClassification") for name in architectures):
         return "cross-encoder"
     return "dense"

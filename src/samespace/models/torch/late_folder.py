@@ -11,7 +11,7 @@ from samespace.models.catalog import ModelCard, find
 from samespace.models.digest import weights_digest
 from samespace.models.facts import Given, stated_prompts, tokenizer_identity, window
 from samespace.models.files import read_object
-from samespace.models.folder import folder_name, hub_name, torch_weights
+from samespace.models.folder import check_card, folder_name, hub_name, torch_weights
 from samespace.models.modules import Module, list_modules
 from samespace.models.tensors import Tensors
 from samespace.models.torch.late_stated import Stated, read_stated
@@ -103,6 +103,8 @@ def read_late(
         kind="multi-vector",
         arithmetic=arithmetic,
     )
+    if card:
+        check_card(folder, card, space, but=("tokenizer", "metric", "prompts"))
     whole = window(root, config, known, given.max_tokens)
     return LateFolder(
         root=root,

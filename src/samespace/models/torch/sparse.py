@@ -17,7 +17,7 @@ from samespace.models.catalog import ModelCard, find
 from samespace.models.digest import weights_digest
 from samespace.models.facts import Given, stated_prompts, tokenizer_identity, window
 from samespace.models.files import read_object
-from samespace.models.folder import folder_name, hub_name, torch_weights
+from samespace.models.folder import check_card, folder_name, hub_name, torch_weights
 from samespace.models.inputs import OnLongText
 from samespace.models.modules import list_modules, read_metric
 from samespace.models.own_code import refuse_own_code
@@ -201,7 +201,7 @@ def read_sparse(
             f"{file}: expected a masked language model (Transformer) and SpladePooling, got "
             f"{', '.join(kinds)}"
         )
-    if not modules and given.pooling != "max":
+    if not modules and "max" not in (given.pooling, card.pooling if card else None):
         raise ModelError(
             f"{file} is absent, so it is not known how token logits become one weight for each "
             'word. Say it: TorchSparseEmbedder(folder, pooling="max") for SPLADE v2 and v3'
@@ -244,5 +244,7 @@ def read_sparse(
         kind="sparse",
         arithmetic=arithmetic,
     )
+    if card:
+        check_card(folder, card, space)
     max_tokens = window(root, config, known, given.max_tokens)
     return SparseFolder(root, files, max_tokens, lowercase, space)
