@@ -130,7 +130,8 @@ def parsed(text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        raise ModelError(f"the answer is no JSON: {text[:200]}") from None
+        # Whole: whoever shortens it must have hidden the key before.
+        raise ModelError(f"the answer is no JSON: {text}") from None
 
 
 def in_order(entries: Any, n: int) -> list[Any]:
@@ -177,15 +178,17 @@ def numbers(entries: Sequence[Any], name: str) -> list[float]:
     """Return the number that each entry has under a name; raise ModelError where one has none."""
     try:
         return [float(entry[name]) for entry in entries]
-    except (LookupError, TypeError, ValueError):
+    except (LookupError, TypeError, ValueError, OverflowError):
         raise ModelError(f"the answer holds a result without {name}") from None
 
 
 def count_at(answer: Any, *path: str) -> int | None:
-    """Return the count at a path of names, or None where there is none."""
-    for name in path:
-        answer = answer.get(name) if isinstance(answer, dict) else None
-    return answer if isinstance(answer, int) and answer >= 0 else None
+    """Return the count at a path of names, or None where there is none.
+
+    0 is none: servers that do not count say so, and nothing takes no tokens.
+    """
+    count = at(answer, *path)
+    return count if isinstance(count, int) and 0 < count < 2**53 else None
 
 
 def at(answer: Any, *path: str) -> Any:
