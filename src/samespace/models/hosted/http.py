@@ -12,9 +12,10 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
 
 from samespace.errors import InputError, MissingExtra, ModelError, SamespaceError
 
@@ -35,6 +36,9 @@ UNUSABLE = 3
 _PASSING = frozenset({408, 409, 425, 429})
 _SHOWN = 300
 _RETRY_DELAY = re.compile(r'"retryDelay"\s*:\s*"(\d+(?:\.\d+)?)s"')
+
+
+Slots = AbstractContextManager[Any]
 
 
 class Refused(InputError):
@@ -142,9 +146,11 @@ class Endpoint:
         self._again = again
         self._first_wait = FIRST_WAIT if first_wait is None else first_wait
         self._largest = LARGEST if largest is None else largest
-        self._slots = threading.Semaphore(concurrency) if concurrency else nullcontext()
+        self._concurrency = concurrency
+        # As it may come back: in a JSON string or an address as well.
+        self._secrets = {key, key.replace("/", r"\/"), quote(key), quote(key, safe="")} - {""}
         self._lock = threading.Lock()
-        self._clients: dict[int, httpx.Client] = {}
+        self._open: dict[int, tuple[httpx.Client, Slots]] = {}
 
     def ask(
         self,
@@ -164,16 +170,19 @@ class Endpoint:
             read: makes of an answer's text what is returned; raises a SamespaceError for an
                 answer that cannot be used.
             stop: ends waiting.
-            sending: called before each attempt; what it raises ends the asking.
+            sending: called before each attempt, when it is its turn; what it raises ends the
+                asking.
             lost: called after an attempt that broke off when the request may have been served.
 
         Raises:
             Refused: the endpoint refuses the request, the key or the model.
             ModelError: the endpoint cannot be reached, or fails again and again.
+            InputError: the environment names a proxy or certificates that cannot be used.
             SamespaceError: what `read` raised last.
         """
         import httpx
 
+        client, slots = self._opened()
         wait, unusable = 0.0, 0
         failure = ""
         kind: type[SamespaceError] = ModelError
@@ -181,10 +190,10 @@ class Endpoint:
             if attempt:
                 stop.wait(wait)
             wait = random.uniform(0, min(self._first_wait * 2**attempt, LONGEST_WAIT))
-            sending()
             try:
-                with self._slots:
-                    status, headers, text = self._post(path, body)
+                with slots:
+                    sending()
+                    status, headers, text = self._post(client, path, body)
             except httpx.RequestError as error:
                 failure, kind = f"{type(error).__name__}: {self._shown(str(error))}", ModelError
                 if not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
@@ -218,15 +227,16 @@ class Endpoint:
     def close(self) -> None:
         """Close this process's connections."""
         with self._lock:
-            client = self._clients.pop(os.getpid(), None)
-        if client:
-            client.close()
+            opened = self._open.pop(os.getpid(), None)
+        if opened:
+            opened[0].close()
 
-    def _post(self, path: str, body: Mapping[str, Any]) -> tuple[int, httpx.Headers, str]:
+    def _post(
+        self, client: httpx.Client, path: str, body: Mapping[str, Any]
+    ) -> tuple[int, httpx.Headers, str]:
         """Return status, headers and text of a reply, which may not go on for ever."""
         import httpx
 
-        client = self._client()
         url = httpx.URL(self.url)
         content = bytearray()
         deadline = time.monotonic() + self._timeout
@@ -239,15 +249,27 @@ class Endpoint:
                     raise httpx.ReadError(f"the answer has no end after {len(content):,} bytes")
         return response.status_code, response.headers, content.decode("utf-8", "replace")
 
-    def _client(self) -> httpx.Client:
-        """Return this process's connections: those of a parent are not a fork's to use."""
+    def _opened(self) -> tuple[httpx.Client, Slots]:
+        """Return this process's connections and turns.
+
+        Those of a parent are not a fork's to use, and a turn that was taken when it was forked
+        never comes back.
+        """
         import httpx
 
         with self._lock:
             here = os.getpid()
-            if here not in self._clients:
-                self._clients[here] = httpx.Client(headers=self._headers, timeout=self._timeout)
-            return self._clients[here]
+            if here not in self._open:
+                try:
+                    client = httpx.Client(headers=self._headers, timeout=self._timeout)
+                except (ImportError, OSError, ValueError, httpx.InvalidURL) as error:
+                    raise InputError(
+                        "the environment (HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE, ...) names a "
+                        f"proxy or certificates that cannot be used: {self._shown(str(error))}"
+                    ) from error
+                slots = threading.Semaphore(self._concurrency) if self._concurrency else None
+                self._open[here] = client, slots or nullcontext()
+            return self._open[here]
 
     def _remedy(self, status: int, headers: httpx.Headers) -> str:
         if status in (401, 403):
@@ -263,7 +285,9 @@ class Endpoint:
         return "".join(c if c.isprintable() else " " for c in self._hidden(text)[:_SHOWN]).strip()
 
     def _hidden(self, text: str) -> str:
-        return text.replace(self._key, "***") if self._key else text
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
 
 
 def retry_after(headers: httpx.Headers, text: str = "") -> float:
