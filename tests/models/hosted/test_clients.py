@@ -223,7 +223,8 @@ def test_one_text_more_than_a_request_may_hold(name: str) -> None:
 def _cohere_rerank(server: Service, model: str, query: str, texts: list[str]) -> dict[int, float]:
     cohere = pytest.importorskip("cohere")
     with cohere.ClientV2(api_key=server.api.key, base_url=server.url) as client:
-        reply = client.rerank(model=model, query=query, documents=texts)
+        window = server.asked[0].body["max_tokens_per_doc"]
+        reply = client.rerank(model=model, query=query, documents=texts, max_tokens_per_doc=window)
     return {one.index: one.relevance_score for one in reply.results}
 
 

@@ -216,7 +216,7 @@ def test_numbers_that_overflow_are_infinite_without_a_warning() -> None:
 @pytest.mark.parametrize(
     ("name", "path", "results", "extra"),
     [
-        ("cohere", "/v2/rerank", "results", {}),
+        ("cohere", "/v2/rerank", "results", {"max_tokens_per_doc": 32_000}),
         ("voyage", "/rerank", "data", {"truncation": False}),
         ("jina", "/rerank", "results", {"return_documents": False}),
     ],
@@ -225,20 +225,13 @@ def test_reranking(name: str, path: str, results: str, extra: dict[str, Any]) ->
     provider = PROVIDERS[name]
     assert provider.rerank
     assert provider.scores
-    ranked = Ranked("m", "question", TEXTS, longest=100, window=32_000)
+    ranked = Ranked("m", "question", TEXTS, window=32_000)
     body = {"model": "m", "query": "question", "documents": TEXTS, **extra}
     assert provider.rerank(ranked) == (path, body)
     scores = [{"index": i, "relevance_score": i / 4} for i in (2, 0, 1)]
     assert provider.scores({results: scores}, 3) == [0.0, 0.25, 0.5]
     with pytest.raises(ModelError, match="without relevance_score"):
         provider.scores({results: [{"index": i} for i in range(3)]}, 3)
-
-
-def test_cohere_is_told_to_read_long_texts_whole() -> None:
-    cohere = PROVIDERS["cohere"]
-    assert cohere.rerank
-    long = cohere.rerank(Ranked("m", "q", TEXTS, longest=4097, window=32_000))[1]
-    assert long["max_tokens_per_doc"] == 32_000
 
 
 def test_a_key_goes_where_the_provider_reads_it() -> None:

@@ -165,9 +165,7 @@ class HostedReranker:
         if not provider.rerank or not provider.scores:
             raise InputError(f"{provider.name} runs no rerankers that samespace knows")
         scored = provider.scores
-        path, body = provider.rerank(
-            Ranked(self._name, query, texts, max(tokens), self._limits.max_tokens)
-        )
+        path, body = provider.rerank(Ranked(self._name, query, texts, self._limits.max_tokens))
         pieces = sum(math.ceil(each / _TOKENS_PER_TEXT) for each in tokens)
         with self._meter.charge(sum(tokens), math.ceil(pieces / _TEXTS_PER_SEARCH)) as charge:
 

@@ -65,14 +65,12 @@ class Ranked:
         model: what the provider calls the model.
         query: the question.
         texts: what may answer it.
-        longest: tokens of the longest of them.
         window: tokens that the model reads of query and text.
     """
 
     model: str
     query: str
     texts: Sequence[str]
-    longest: int
     window: int
 
 

@@ -23,9 +23,6 @@ from samespace.models.hosted.providers.base import (
 )
 from samespace.space import FloatArray
 
-_TOKENS_PER_TEXT = 4096
-"""What the reranker reads of a text unless it is told otherwise."""
-
 
 def embed(asked: Asked) -> Request:
     """Return the request for some texts; a text beyond the window is an error, never cut."""
@@ -59,15 +56,13 @@ def vectors(answer: Any, texts: Sequence[str]) -> FloatArray:
 
 
 def rerank(ranked: Ranked) -> Request:
-    """Return the request for the scores of some texts."""
-    body: dict[str, Any] = {
+    """Return the request for the scores of some texts, which are cut at 4,096 tokens unasked."""
+    return "/v2/rerank", {
         "model": ranked.model,
         "query": ranked.query,
         "documents": list(ranked.texts),
+        "max_tokens_per_doc": ranked.window,
     }
-    if ranked.longest > _TOKENS_PER_TEXT:
-        body["max_tokens_per_doc"] = ranked.window
-    return "/v2/rerank", body
 
 
 def scores(answer: Any, n: int) -> list[float]:
