@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -218,3 +219,18 @@ def test_what_was_not_catalogued_is_asked_for() -> None:
         np.testing.assert_allclose(got, right(server.api, prompted, "query"), atol=1e-6)
         assert "dimensions" not in server.asked[0].body
         assert embedder.space.prompt("query") == "find: "
+
+
+def test_a_prompt_that_fills_the_window_is_said(tokenizer: Path) -> None:
+    """Half of the prompt alone would be the vector of every query."""
+    with service(APIS["local"]) as server:
+        for window in (3, 5):
+            embedder = hosted(
+                server,
+                tokenizer=tokenizer,
+                max_tokens=window,
+                prompts={"query": "find what answers this: "},
+            )
+            with pytest.raises(InputError, match="filled by special tokens and prompt"):
+                embedder.embed(["a question"], "query", on_long="truncate")
+        assert server.asked == []

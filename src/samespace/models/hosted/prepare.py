@@ -146,7 +146,7 @@ class Preparing:
     def _cut(self, prompted: str, role: Role) -> str:
         window = self._facts.limits.max_tokens
         cut = self._counter.cut(prompted, window - self._hidden(role))
-        if not cut.removeprefix(self._facts.prompts.get(role, "")).strip():
+        if not cut[len(self._facts.prompts.get(role, "")) :].strip():
             raise InputError(
                 f"the window of {window} tokens is filled by special tokens and prompt: cut to "
                 "it, every text would be the same. Raise max_tokens"
