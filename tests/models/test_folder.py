@@ -125,6 +125,21 @@ def test_transformer_in_a_folder_of_its_own(folder: Path, zoo: Zoo) -> None:
     )
 
 
+def test_a_tokenizer_that_is_stated_twice_is_stated_once(folder: Path) -> None:
+    """transformers goes by tokenizer_config.json, whatever tokenizer.json says."""
+    from transformers import AutoTokenizer
+
+    file = folder / "tokenizer_config.json"
+    plain = OnnxEmbedder(folder).space
+    edit(file, tokenizer_class="BertTokenizer", do_lower_case=True)
+    assert OnnxEmbedder(folder).space == plain
+    edit(file, do_lower_case=False)
+    with pytest.raises(ModelError, match=r"do_lower_case False, but .*lowercase True"):
+        OnnxEmbedder(folder)
+    AutoTokenizer.from_pretrained(folder).save_pretrained(folder)
+    assert OnnxEmbedder(folder).space.tokenizer != plain.tokenizer
+
+
 def test_prompts(folder: Path) -> None:
     said = folder / "config_sentence_transformers.json"
     edit(said, prompts={"query": "Q: ", "passage": "P: "})

@@ -21,6 +21,15 @@ T = TypeVar("T")
 _UNLIMITED = 1_000_000
 """Tokenizers without a limit state an absurd one (int(1e30)); anything from here on is none."""
 
+_AS_THE_FILE = ("TokenizersBackend", "PreTrainedTokenizerFast")
+"""The classes of transformers that read tokenizer.json as it is."""
+
+_BERT_WORDS = {
+    "do_lower_case": "lowercase",
+    "strip_accents": "strip_accents",
+    "tokenize_chinese_chars": "handle_chinese_chars",
+}
+
 
 @dataclass(frozen=True)
 class Given:
@@ -67,7 +76,7 @@ def tokenizer_identity(root: Path) -> str:
     """Return the digest of tokenizer.json.
 
     Raises:
-        ModelError: there is none.
+        ModelError: there is none, or tokenizer_config.json says otherwise.
     """
     file = root / "tokenizer.json"
     if not file.is_file():
@@ -75,7 +84,29 @@ def tokenizer_identity(root: Path) -> str:
             f"{file} is absent. samespace reads a tokenizer from that file alone; make it with "
             "transformers: AutoTokenizer.from_pretrained(folder).save_pretrained(folder)"
         )
+    _check_normalizer(file, read_object(root / "tokenizer_config.json"))
     return tokenizer_digest(file)
+
+
+def _check_normalizer(file: Path, said: JsonFile) -> None:
+    """Refuse two statements of how BERT's words are read.
+
+    Its tokenizers in transformers take what tokenizer_config.json says, and the model was trained
+    with one of the two; which, no file says.
+    """
+    normalizer = read_object(file).values.get("normalizer")
+    if said.text("tokenizer_class") in _AS_THE_FILE or not isinstance(normalizer, dict):
+        return
+    if normalizer.get("type") != "BertNormalizer":
+        return
+    for field, own in _BERT_WORDS.items():
+        stated = said.values.get(field)
+        if stated is not None and own in normalizer and stated != normalizer[own]:
+            raise ModelError(
+                f"{said.path} says {field} {stated!r}, but {file.name} says {own} "
+                f"{normalizer[own]!r}, and transformers goes by the former. Write both anew with "
+                "it: AutoTokenizer.from_pretrained(folder).save_pretrained(folder)"
+            )
 
 
 def window(root: Path, config: JsonFile, known: ModelCard | None, given: int | None) -> int:
