@@ -5,8 +5,20 @@ from __future__ import annotations
 from samespace.errors import ModelError
 from samespace.models.files import JsonFile
 
-_TAKEN_OVER = ("nomic_bert", "gte")
-"""Model types that transformers has of the very code that such repositories brought."""
+_TAKEN_OVER: dict[str, dict[str, object]] = {
+    "nomic_bert": {
+        "rotary_emb_base": 1000,
+        "rotary_emb_fraction": 1.0,
+        "rotary_emb_interleaved": False,
+        "rotary_scaling_factor": None,
+        "layer_norm_epsilon": 1e-12,
+        "prenorm": False,
+        "causal": False,
+    },
+    "gte": {"rope_scaling": None, "layer_norm_type": "layer_norm"},
+}
+"""Model types that transformers has of the very code that such repositories brought, with what
+that code reads from config.json and transformers takes for granted."""
 
 
 def refuse_own_code(config: JsonFile, *, trusted: bool) -> None:
@@ -23,7 +35,10 @@ def refuse_own_code(config: JsonFile, *, trusted: bool) -> None:
         ModelError: there is such code, and it is not run.
     """
     named = config.values.get("auto_map")
-    if trusted or not isinstance(named, dict) or config.text("model_type") in _TAKEN_OVER:
+    if trusted or not isinstance(named, dict):
+        return
+    granted = _TAKEN_OVER.get(config.text("model_type"), {})
+    if granted and all(config.values.get(name, v) == v for name, v in granted.items()):
         return
     models = [str(code) for name, code in named.items() if str(name).startswith("AutoModel")]
     if models:

@@ -59,3 +59,6 @@ def test_own_code_runs_where_it_is_trusted(built: Callable[[str], Path], tmp_pat
 def test_what_transformers_took_over_runs(built: Callable[[str], Path], tmp_path: Path) -> None:
     folder = owned(built("nomic"), tmp_path / "nomic")
     assert load(folder).embed(["a small dog"], "query").array.shape == (1, 32)
+    other = owned(built("nomic"), tmp_path / "other", rotary_emb_base=10000)
+    with pytest.raises(ModelError, match="auto_map names code"):
+        load(other)
