@@ -64,6 +64,19 @@ def test_models_are_filtered() -> None:
     cut = {card["name"] for card in run_json("models", "--dimensions", "256")}
     assert {"text-embedding-3-large", "nomic-embed-text-v1.5"} <= cut
     assert isinstance(run("models", "--kind", "thick").exception, InputError)
+    german = run_json("models", "--language", "de")
+    assert german == run_json("models", "--language", "DE")
+    assert len(german) > len(run_json("models", "--language", "xx"))
+    for option in ("--min-window", "--dimensions", "--max-price"):
+        assert run("models", option, "-1").exit_code == 2
+
+
+def test_what_is_not_run_is_told() -> None:
+    shown = run("models", "show", "MedCPT-Query-Encoder").output
+    assert shown.count("samespace runs one model for both") == 1
+    assert "splits or refuses" not in shown
+    ended = run("models", "show", "BGE-SMALL-EN-V1.5").exception
+    assert "Did you mean 'bge-small-en-v1.5'" in str(ended)
 
 
 @pytest.mark.parametrize(

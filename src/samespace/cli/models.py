@@ -22,11 +22,22 @@ _UNKNOWN = "?"
 @click.option("--kind", metavar="KIND", help="dense, sparse, multi-vector, static, image-text ...")
 @click.option("--provider", metavar="NAME", help="huggingface (open weights), openai, cohere ...")
 @click.option("--language", metavar="CODE", help="ISO 639-1 code.")
-@click.option("--min-window", type=int, metavar="TOKENS", help="Texts of this length must fit.")
-@click.option("--dimensions", type=int, help="A width that the model gives or can be cut to.")
+@click.option(
+    "--min-window",
+    type=click.IntRange(min=1),
+    metavar="TOKENS",
+    help="Texts of this length must fit.",
+)
+@click.option(
+    "--dimensions",
+    type=click.IntRange(min=1),
+    help="A width that the model gives or can be cut to.",
+)
 @click.option("--licence", metavar="TEXT", help="A part of the licence's name.")
 @click.option("--commercial", is_flag=True, help="Only licences that allow commercial use.")
-@click.option("--max-price", type=float, metavar="USD", help="For a million tokens.")
+@click.option(
+    "--max-price", type=click.FloatRange(min=0), metavar="USD", help="For a million tokens."
+)
 @click.option("--modality", type=click.Choice(["text", "image"]))
 @click.option("--retrieval", is_flag=True, help="Only models trained for retrieval.")
 @json_option
@@ -135,6 +146,7 @@ def _or_unknown(value: float | None) -> str:
 
 def _facts(card: ModelCard) -> list[tuple[str, str]]:
     left_out = {"name", "mind", "figures", "facts", "weights_file", "package_folder", "origin"}
+    left_out |= {"files", "unsupported"}
     rows = []
     for field in dataclasses.fields(card):
         value = getattr(card, field.name)
@@ -160,12 +172,13 @@ def _minds(card: ModelCard) -> list[str]:
     from samespace.models.loading import needs
 
     sentences = [needs(card)]
-    if card.prompts or card.input_types:
+    runs = not card.unsupported
+    if runs and (card.prompts or card.input_types):
         sentences.append(
             "Queries and documents are embedded differently; samespace applies the right form "
             "by role, so put no prompt before a text yourself."
         )
-    if card.max_tokens:
+    if runs and card.max_tokens:
         sentences.append(
             f"Texts beyond {card.max_tokens:,} tokens do not fit; samespace splits or refuses "
             "them and never cuts quietly."

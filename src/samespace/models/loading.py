@@ -257,7 +257,9 @@ def unknown(name: str) -> str:
     cards = catalog()
     known = [n for card in cards for n in (card.name, *card.aliases)]
     added = [entry.name for entry in entry_points(group=ENTRY_POINTS)]
-    close = difflib.get_close_matches(name, known + added, n=3)
+    by_letters = {other.lower(): other for other in reversed([*known, *added])}
+    found = difflib.get_close_matches(name.lower(), by_letters, n=3)
+    close = [by_letters[other] for other in found]
     hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
     lines = [
         f"no model is called {name!r}, and there is no such folder.{hint}",

@@ -29,7 +29,8 @@ def select(
         cards: what to choose from, see `catalog()`.
         kind: what it makes.
         provider: who runs it; "huggingface" for open weights.
-        language: an ISO 639-1 code; a model that its publisher only calls multilingual passes.
+        language: an ISO 639-1 code, in any case; a model that its publisher only calls
+            multilingual passes.
         min_window: tokens that must fit.
         dimensions: a width that the model gives, its own or one that it was trained to be cut to.
         commercial: only where the licence is known to allow commercial use; a hosted model is
@@ -47,7 +48,7 @@ def select(
             (
                 kind is None or kind in card.kinds,
                 provider is None or provider == card.provider,
-                language is None or language in spoken or "multilingual" in spoken,
+                language is None or language.lower() in spoken or "multilingual" in spoken,
                 min_window is None or (card.max_tokens or 0) >= min_window,
                 dimensions is None or dimensions in (card.dimensions, *card.matryoshka),
                 not commercial or card.commercial is True or card.hosted,
