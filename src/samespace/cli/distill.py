@@ -53,9 +53,9 @@ _STEPS = 1_000
 def distill_command(
     model: str, out: str, texts: tuple[str, ...], as_json: bool, **options: Any
 ) -> None:
-    """Make a static model of MODEL in the folder OUT: hundreds of times faster, less exact.
+    """Make a static model of MODEL in the folder OUT: tens of times as fast, less exact.
 
-    It is fitted on the texts. Without any it is far worse.
+    It is fitted on the texts: give those that will be searched. Without any it is far worse.
     """
     from samespace.models.distill import distill
 
