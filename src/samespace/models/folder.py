@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Literal
 
 from samespace.errors import InputError, ModelError, ModelNotFound
+from samespace.models.as_trained import check_as_trained
 from samespace.models.catalog import ModelCard, find, find_weights
 from samespace.models.digest import file_digest, weights_digest
 from samespace.models.facts import Given, first, stated_prompts, tokenizer_identity, window
 from samespace.models.files import JsonFile, read_object
 from samespace.models.modules import Modules, read_metric, read_modules
-from samespace.models.own_code import refuse_own_code
 from samespace.models.weights import check_weights
 from samespace.space import Metric, Pooling, Space
 
@@ -70,7 +70,7 @@ def read_folder(
         check_weights(modules.root / card.weights_file, card)
     kind, weights = _weights(folder, modules.root, card, runtime)
     if kind != "onnx":
-        refuse_own_code(config, trusted=trust_remote_code)
+        check_as_trained(config, trusted=trust_remote_code)
     if kind != "onnx" and given.pooling == "none":
         raise InputError(
             f'pooling="none" is for an ONNX graph that pools by itself; {folder} holds '

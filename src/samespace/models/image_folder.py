@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Literal
 
 from samespace.errors import ModelError, ModelNotFound
+from samespace.models.as_trained import check_as_trained
 from samespace.models.catalog import ModelCard, find
 from samespace.models.digest import weights_digest
 from samespace.models.facts import Given, stated_prompts, tokenizer_identity
 from samespace.models.files import JsonFile, read_object
 from samespace.models.folder import check_card, folder_name, hub_name, torch_weights
 from samespace.models.modules import list_modules, read_metric
-from samespace.models.own_code import refuse_own_code
 from samespace.models.pixels import Recipe, read_recipe
 from samespace.models.weights import check_weights
 from samespace.space import Arithmetic, Space
@@ -79,7 +79,7 @@ def read_image_text(
         raise ModelNotFound(f"there is no folder {folder}; expected one with a model's files")
     root = _root(folder)
     config = read_object(root / "config.json")
-    refuse_own_code(config, trusted=False)
+    check_as_trained(config, trusted=False)
     family = _family(config)
     defaults = _DEFAULTS[family]
     text, vision = (_part(config, name) for name in ("text_config", "vision_config"))

@@ -12,11 +12,11 @@ import numpy.typing as npt
 
 from samespace.errors import ModelError
 from samespace.forms import MultiVectors
+from samespace.models.as_trained import check_as_trained
 from samespace.models.catalog import ModelCard
 from samespace.models.facts import Given
 from samespace.models.files import read_object
 from samespace.models.inputs import OnLongText
-from samespace.models.own_code import refuse_own_code
 from samespace.models.reading import Reader
 from samespace.models.tensors import Tensors
 from samespace.models.tokenizer import TextTokenizer, TokenIds
@@ -70,7 +70,7 @@ class TorchMultiVectorEmbedder:
         check_arithmetic(arithmetic)
         given = Given(name, None, None, max_tokens, None, prompts)
         read = read_late(Path(folder), card=card, given=given, arithmetic=arithmetic)
-        refuse_own_code(read_object(read.root / "config.json"), trusted=trust_remote_code)
+        check_as_trained(read_object(read.root / "config.json"), trusted=trust_remote_code)
         self._folder = read
 
         def tokenizer() -> TextTokenizer:

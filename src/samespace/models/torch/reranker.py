@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from samespace.errors import ModelError, ModelNotFound, TooLong
+from samespace.models.as_trained import check_as_trained
 from samespace.models.catalog import ModelCard, find
 from samespace.models.digest import weights_digest
 from samespace.models.facts import tokenizer_identity, window
@@ -17,7 +18,6 @@ from samespace.models.files import JsonFile, read_object
 from samespace.models.folder import folder_name, hub_name, torch_weights
 from samespace.models.inputs import OnLongText, check_on_long, check_texts
 from samespace.models.modules import list_modules
-from samespace.models.own_code import refuse_own_code
 from samespace.models.tensors import Tensors
 from samespace.models.torch.running import Features, Running, check_arithmetic, libraries
 from samespace.models.weights import check_weights
@@ -75,7 +75,7 @@ class TorchReranker:
         root = modules[0].folder if modules else path
         config = read_object(root / "config.json")
         _check_architecture(path, config, stated=bool(modules))
-        refuse_own_code(config, trusted=trust_remote_code)
+        check_as_trained(config, trusted=trust_remote_code)
         if card and card.weights:
             check_weights(root / card.weights_file, card)
         weights = torch_weights(root, card)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from samespace.errors import ModelError, ModelNotFound
 from samespace.forms import SparseVectors
+from samespace.models.as_trained import check_as_trained
 from samespace.models.catalog import ModelCard, find
 from samespace.models.digest import weights_digest
 from samespace.models.facts import Given, stated_prompts, tokenizer_identity, window
@@ -20,7 +21,6 @@ from samespace.models.files import read_object
 from samespace.models.folder import check_card, folder_name, hub_name, torch_weights
 from samespace.models.inputs import OnLongText
 from samespace.models.modules import list_modules, read_metric
-from samespace.models.own_code import refuse_own_code
 from samespace.models.reading import Reader
 from samespace.models.tokenizer import TextTokenizer
 from samespace.models.torch.running import Features, Running, check_arithmetic, libraries, padded
@@ -86,7 +86,7 @@ class TorchSparseEmbedder:
         check_arithmetic(arithmetic)
         given = Given(name, pooling, None, max_tokens, None, prompts)
         read = read_sparse(Path(folder), card=card, given=given, arithmetic=arithmetic)
-        refuse_own_code(read_object(read.root / "config.json"), trusted=trust_remote_code)
+        check_as_trained(read_object(read.root / "config.json"), trusted=trust_remote_code)
         self._folder = read
         file = read.root / "tokenizer.json"
         self._reader = Reader(

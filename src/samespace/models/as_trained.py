@@ -1,4 +1,4 @@
-"""Models whose repository brings the code that runs them."""
+"""Whether transformers runs a model the way that it was trained."""
 
 from __future__ import annotations
 
@@ -21,21 +21,35 @@ _TAKEN_OVER: dict[str, dict[str, object]] = {
 that code reads from config.json and transformers takes for granted."""
 
 
-def refuse_own_code(config: JsonFile, *, trusted: bool) -> None:
-    """Refuse a model that would run without the code it was trained with.
+_POSITIONS = ("relative_key", "relative_key_query", "alibi")
+"""What BERT's kin were trained with besides absolute positions. transformers 5 reads none of it."""
 
-    Where the model's type is one that transformers knows too, it takes its own class instead and
-    says nothing: gte-Qwen2's code looks in both directions, the Qwen2 of transformers only back.
+
+def check_as_trained(config: JsonFile, *, trusted: bool) -> None:
+    """Refuse a model that transformers would run otherwise, and say nothing of it.
+
+    Where a repository brings its own code and the model's type is one that transformers knows
+    too, it takes its own class: gte-Qwen2's code looks in both directions, the Qwen2 of
+    transformers only back.
 
     Args:
         config: config.json; `auto_map` names the code.
         trusted: whether that code is run.
 
     Raises:
-        ModelError: there is such code, and it is not run.
+        ModelError: there is such code, and it is not run; or positions are not told as transformers
+            tells them.
     """
+    if trusted:
+        return
+    positions = config.values.get("position_embedding_type")
     named = config.values.get("auto_map")
-    if trusted or not isinstance(named, dict):
+    if not isinstance(named, dict):
+        if positions in _POSITIONS:
+            raise ModelError(
+                f"{config.path}: position_embedding_type is {positions!r}, which transformers "
+                "no longer runs: its vectors would be others, without a word"
+            )
         return
     granted = _TAKEN_OVER.get(config.text("model_type"), {})
     if granted and all(config.values.get(name, v) == v for name, v in granted.items()):

@@ -1,4 +1,4 @@
-"""A model whose repository brings its own code does not run without it, and never in silence."""
+"""What transformers would run otherwise than it was trained does not run in silence."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import pytest
 from samespace.errors import ModelError
 from samespace.models import load, load_reranker
 from samespace.models.torch import TorchEmbedder
+from tests.models.conftest import Zoo
+from tests.models.tiny import TINY
 
 
 def owned(folder: Path, copy: Path, **more: object) -> Path:
@@ -39,6 +41,16 @@ def test_own_code_is_not_left_out_in_silence(
 def test_own_code_of_a_reranker(built: Callable[[str], Path], tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="auto_map names code"):
         load_reranker(owned(built("cross_encoder"), tmp_path / "own"))
+
+
+def test_positions_that_transformers_no_longer_tells(zoo: Zoo, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(zoo.folder(TINY[0]), tmp_path / "relative"))
+    file = folder / "config.json"
+    config = json.loads(file.read_bytes())
+    file.write_text(json.dumps({**config, "position_embedding_type": "relative_key"}))
+    for runtime in (None, "torch"):
+        with pytest.raises(ModelError, match="position_embedding_type is 'relative_key'"):
+            load(folder, runtime=runtime)  # type: ignore[call-overload]
 
 
 def test_own_code_runs_where_it_is_trusted(built: Callable[[str], Path], tmp_path: Path) -> None:
