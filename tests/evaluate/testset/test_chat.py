@@ -17,6 +17,7 @@ from samespace.errors import InputError, ModelError
 from samespace.evaluate.testset import chat as chats
 from samespace.evaluate.testset.chat import Chat, Journal
 from samespace.evaluate.testset.prompts import Malformed, parse
+from samespace.models.hosted import http
 
 pytest.importorskip("httpx")
 
@@ -82,7 +83,7 @@ def servers() -> Iterator[tuple[Server, Server]]:
 
 @pytest.fixture
 def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Journal]:
-    monkeypatch.setattr(chats, "FIRST_WAIT", 0.001)
+    monkeypatch.setattr(http, "FIRST_WAIT", 0.001)
     monkeypatch.setattr(chats, "ATTEMPTS", 2)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     kept = Journal(tmp_path / "answers.jsonl")

@@ -13,7 +13,6 @@ import pytest
 from samespace import Collection, Document
 from samespace.errors import InputError, ModelError
 from samespace.evaluate.evidence import locate, read_evidence, texts_of
-from samespace.evaluate.testset import chat as chats
 from samespace.evaluate.testset import from_llm, llm
 from samespace.evaluate.testset.prompts import Malformed, parse
 from samespace.evaluate.testset.prompts import locate as find
@@ -48,7 +47,7 @@ def collection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collection]
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    monkeypatch.setattr(chats, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(http, "FIRST_WAIT", 0.01)
     with endpoint() as running:
         yield running
 
@@ -197,7 +196,7 @@ def test_what_does_not_pass_is_said_at_once(
 def test_an_endpoint_that_is_not_there(
     collection: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chats, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(http, "FIRST_WAIT", 0.01)
     with endpoint() as gone:
         url = gone.url
     with pytest.raises(ModelError, match="ConnectError"):

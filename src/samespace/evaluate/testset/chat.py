@@ -22,8 +22,6 @@ from samespace.models.hosted.http import Endpoint, check_url, import_httpx, read
 Message = Mapping[str, str]
 
 ATTEMPTS = 6
-FIRST_WAIT = 1.0
-"""Seconds at most before the second attempt, doubled for each further one."""
 LARGEST = 2**24
 """Bytes of an answer; a longer one is none."""
 _PATH = "/chat/completions"
@@ -112,7 +110,6 @@ class Chat:
             timeout=timeout,
             attempts=ATTEMPTS,
             again="run the same command again, it goes on from here",
-            first_wait=FIRST_WAIT,
             largest=LARGEST,
         )
 

@@ -119,7 +119,6 @@ class Endpoint:
         attempts: how often a request is sent at most.
         again: what to do where all was in vain, for messages.
         concurrency: how many requests are under way at once; None for as many as are asked.
-        first_wait: see `FIRST_WAIT`.
         largest: see `LARGEST`.
     """
 
@@ -134,7 +133,6 @@ class Endpoint:
         attempts: int,
         again: str,
         concurrency: int | None = None,
-        first_wait: float | None = None,
         largest: int | None = None,
     ) -> None:
         self.url = url
@@ -144,7 +142,6 @@ class Endpoint:
         self._timeout = timeout
         self._attempts = attempts
         self._again = again
-        self._first_wait = FIRST_WAIT if first_wait is None else first_wait
         self._largest = LARGEST if largest is None else largest
         self._concurrency = concurrency
         # As it may come back: in a JSON string or an address as well.
@@ -189,7 +186,7 @@ class Endpoint:
         for attempt in range(self._attempts):
             if attempt:
                 stop.wait(wait)
-            wait = random.uniform(0, min(self._first_wait * 2**attempt, LONGEST_WAIT))
+            wait = random.uniform(0, min(FIRST_WAIT * 2**attempt, LONGEST_WAIT))
             try:
                 with slots:
                     sending()
@@ -219,7 +216,7 @@ class Endpoint:
                 raise ModelError(f"{self.url} asks to wait {asked:.0f} s; {self._again}")
             if asked:
                 # Not all at the same moment, when they were sent away together.
-                wait = asked + min(wait, self._first_wait)
+                wait = asked + min(wait, FIRST_WAIT)
         raise kind(
             f"{self.url} did not answer in {attempt + 1} attempts ({failure}); {self._again}"
         )
@@ -250,11 +247,7 @@ class Endpoint:
         return response.status_code, response.headers, content.decode("utf-8", "replace")
 
     def _opened(self) -> tuple[httpx.Client, Slots]:
-        """Return this process's connections and turns.
-
-        Those of a parent are not a fork's to use, and a turn that was taken when it was forked
-        never comes back.
-        """
+        """Return this process's connections and turns: a fork does not share its parent's."""
         import httpx
 
         with self._lock:
@@ -267,8 +260,9 @@ class Endpoint:
                         "the environment (HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE, ...) names a "
                         f"proxy or certificates that cannot be used: {self._shown(str(error))}"
                     ) from error
-                slots = threading.Semaphore(self._concurrency) if self._concurrency else None
-                self._open[here] = client, slots or nullcontext()
+                turns = self._concurrency
+                slots: Slots = threading.Semaphore(turns) if turns else nullcontext()
+                self._open[here] = client, slots
             return self._open[here]
 
     def _remedy(self, status: int, headers: httpx.Headers) -> str:
