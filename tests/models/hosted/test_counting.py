@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 from collections.abc import Callable
@@ -9,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from samespace.errors import InputError, ModelNotFound
-from samespace.models.hosted import HostedEmbedder
+from samespace.errors import InputError, ModelNotFound, TooLong
+from samespace.models.hosted import HostedEmbedder, HostedReranker
 from samespace.models.hosted.counting import (
     CL100K_MODELS,
     Counter,
@@ -154,3 +155,34 @@ def test_a_count_beside_an_input_type_is_an_estimate(minilm_folder: Path) -> Non
     assert not told.exact_counts
     assert exact.count(["a small cat"]) == [5]
     assert told.count(["a small cat"], "query")[0] > 5
+
+
+def test_room_is_left_for_what_the_estimate_misses_where_texts_are_cut_unseen(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Of random hexadecimal digits it can miss a sixth: see benchmarks/token_estimate.py."""
+    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
+    digits = hashlib.sha256(b"digits")
+    text = ""
+    while estimate([text])[0] < 2048 * 6 // 7:
+        digits.update(b"more")
+        text += digits.hexdigest()[:20]
+    assert estimate([text])[0] < 2048
+    for embedder in (
+        HostedEmbedder("gemini-embedding-001"),
+        HostedEmbedder(
+            "text-embedding-3-small", base_url="http://localhost:11434/v1", max_tokens=2048
+        ),
+    ):
+        assert embedder.max_tokens == 1638
+        with pytest.raises(TooLong, match="1638"):
+            embedder.embed([text], "document")
+    for name in ("rerank-v3.5", "jina-reranker-v2-base-multilingual"):
+        model = HostedReranker(name, max_tokens=2048)
+        with pytest.raises(TooLong, match="1638"):
+            model.score("question", [text])
+    assert HostedEmbedder("voyage-3.5").max_tokens == 32_000
+
+
+def test_the_whole_window_is_filled_where_the_count_is_exact(minilm_folder: Path) -> None:
+    assert HostedEmbedder("gemini-embedding-001", tokenizer=minilm_folder).max_tokens == 2048

@@ -155,7 +155,7 @@ def test_a_budget_of_tokens_stops_before_it_is_passed(server: Service, concurren
     assert sorted(MANY[i] for i in found) == sorted(served), "what was paid for is kept"
     sent = len(server.asked)
     with pytest.raises(BudgetExceeded):
-        embedder.embed(["word " * 100] * 2, "document")
+        embedder.embed(["word " * 80] * 2, "document")
     assert len(server.asked) == sent
 
 

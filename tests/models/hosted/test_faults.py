@@ -124,7 +124,9 @@ def test_too_many_tokens_in_a_request_are_halved(name: str) -> None:
     """The provider's limit is narrower than the catalog knew; it says so in its own words."""
     texts = [f"{i} " + "word " * 100 for i in range(6)]
     with service(APIS[name]) as server:
-        got = hosted(server, fields={"max_request_tokens": 10_000}).embed(texts, "document")
+        got = hosted(server, fields={"max_request_tokens": 10_000, "max_tokens": 250}).embed(
+            texts, "document"
+        )
         np.testing.assert_allclose(got.array, right(server.api, texts, "document"), atol=1e-6)
         assert sorted(answered(server)) == sorted(texts)
         assert any(asked.fault.startswith("refused") for asked in server.asked)

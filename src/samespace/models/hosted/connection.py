@@ -28,6 +28,10 @@ class Connection:
         retries: how often a request that failed for a passing reason is sent again.
         concurrency: how many requests are under way at once.
 
+    Attributes:
+        concurrency: as given.
+        elsewhere: whether it is reached at another address than its provider's own.
+
     Raises:
         InputError: a setting cannot be used.
     """
@@ -53,6 +57,7 @@ class Connection:
         self.concurrency = concurrency
         self._provider = provider
         self._base_url = base_url or (card.base_url if card else "")
+        self.elsewhere = bool(self._base_url)
         if not provider.url and not self._base_url:
             raise InputError(
                 f"{provider.name} has another address for each customer: give base_url=, such as "

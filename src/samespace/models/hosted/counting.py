@@ -100,6 +100,14 @@ class Estimate:
         )
 
 
+def usable(window: int, counts: Counter) -> int:
+    """Return how much of a window may be filled where what is too long is cut without a word.
+
+    An estimate may be a fifth too low; see `samespace.models.hosted.estimate`.
+    """
+    return window if counts.exact else window * 4 // 5
+
+
 def counter(model: str, tokenizer: str | os.PathLike[str] | None) -> Counter:
     """Return what counts best for a model.
 

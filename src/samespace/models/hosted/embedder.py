@@ -15,7 +15,7 @@ from samespace.models.hosted.budget import Budget, Meter, Usage
 from samespace.models.hosted.connection import Connection
 from samespace.models.hosted.facts import Given, embedding_facts, look_up
 from samespace.models.hosted.prepare import Prepared, Preparing
-from samespace.models.hosted.providers import Asked
+from samespace.models.hosted.providers import OPENAI, Asked
 from samespace.models.hosted.providers.base import parsed
 from samespace.models.hosted.work import in_parallel
 from samespace.models.inputs import OnLongText
@@ -124,7 +124,8 @@ class HostedEmbedder:
             retries=retries,
             concurrency=concurrency,
         )
-        self._preparing = Preparing(self._facts, tokenizer)
+        cuts = protocol.cuts_texts or (protocol is OPENAI and self._connection.elsewhere)
+        self._preparing = Preparing(self._facts, tokenizer, cuts=cuts)
         self._meter = Meter(self._facts.limits.price_per_million, None, budget)
 
     @property
@@ -134,8 +135,12 @@ class HostedEmbedder:
 
     @property
     def max_tokens(self) -> int:
-        """The model's window in tokens, prompt included."""
-        return self._facts.limits.max_tokens
+        """The model's window in tokens, prompt included.
+
+        Four fifths of it where tokens are estimated and a text beyond it may be cut unseen: by
+        Gemini, and by some servers that speak OpenAI's protocol.
+        """
+        return self._preparing.window
 
     @property
     def exact_counts(self) -> bool:

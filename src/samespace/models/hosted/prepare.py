@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from samespace.errors import InputError, TooLong
-from samespace.models.hosted.counting import Counter, counter
+from samespace.models.hosted.counting import Counter, counter, usable
 from samespace.models.hosted.facts import EmbeddingFacts, Limits
 from samespace.models.hosted.providers import Picture
 from samespace.models.hosted.work import batches
@@ -70,11 +70,21 @@ class Preparing:
     Args:
         facts: what is known of the model.
         tokenizer: its tokenizer.json, or None.
+        cuts: whether a text beyond the window may be cut where it is sent, without a word.
     """
 
-    def __init__(self, facts: EmbeddingFacts, tokenizer: str | os.PathLike[str] | None) -> None:
+    def __init__(
+        self, facts: EmbeddingFacts, tokenizer: str | os.PathLike[str] | None, *, cuts: bool
+    ) -> None:
         self._facts = facts
         self._tokenizer = tokenizer
+        self._cuts = cuts
+
+    @property
+    def window(self) -> int:
+        """The model's window, or what of it may be filled with estimated tokens."""
+        whole = self._facts.limits.max_tokens
+        return usable(whole, self._counter) if self._cuts else whole
 
     @property
     def exact(self) -> bool:
@@ -102,7 +112,7 @@ class Preparing:
         images, checked = self._checked(inputs, blank=False)
         texts = self._prompted(checked, role)
         counts = self._count(texts, role)
-        window = self._facts.limits.max_tokens
+        window = self.window
         for i, tokens in enumerate(counts):
             if tokens > window and i not in images:
                 if on_long == "error":
@@ -144,7 +154,7 @@ class Preparing:
         return [tokens + self._hidden(role) for tokens in self._counter.count(prompted)]
 
     def _cut(self, prompted: str, role: Role) -> str:
-        window = self._facts.limits.max_tokens
+        window = self.window
         cut = self._counter.cut(prompted, window - self._hidden(role))
         if not cut[len(self._facts.prompts.get(role, "")) :].strip():
             raise InputError(
@@ -154,7 +164,7 @@ class Preparing:
         return cut
 
     def _too_long(self, index: int, tokens: int) -> TooLong:
-        error = too_long(index, tokens, self._facts.limits.max_tokens, self._facts.space.model)
+        error = too_long(index, tokens, self.window, self._facts.space.model)
         if self._counter.exact:
             return error
         return TooLong(

@@ -12,7 +12,7 @@ from samespace.errors import InputError, ModelError, TooLong
 from samespace.models.catalog import ModelCard
 from samespace.models.hosted.budget import Budget, Meter, Usage
 from samespace.models.hosted.connection import Connection
-from samespace.models.hosted.counting import Counter, counter
+from samespace.models.hosted.counting import Counter, counter, usable
 from samespace.models.hosted.facts import Given, limits, look_up
 from samespace.models.hosted.providers import Ranked
 from samespace.models.hosted.providers.base import parsed
@@ -132,7 +132,8 @@ class HostedReranker:
         if not checked:
             return []
         counts = self._counts
-        part = int(self._limits.max_tokens * self._provider.query_part)
+        window = self._window
+        part = int(window * self._provider.query_part)
         (of_query,) = counts.count([asked])
         if of_query > part:
             if self._on_long == "error":
@@ -143,9 +144,9 @@ class HostedReranker:
             asked, of_query = counts.cut(asked, part), part
         tokens = [of_query + each for each in counts.count(checked)]
         for i, together in enumerate(tokens):
-            if together > self._limits.max_tokens:
+            if together > window:
                 checked[i] = self._cut(checked[i], i, together, of_query)
-                tokens[i] = self._limits.max_tokens
+                tokens[i] = window
         scores = [0.0] * len(checked)
         for rows, found in in_parallel(
             batches(tokens, self._limits.max_items, self._limits.max_request_tokens),
@@ -180,13 +181,18 @@ class HostedReranker:
             return self._connection.ask(path, body, read, charge, stop)
 
     def _cut(self, text: str, index: int, together: int, of_query: int) -> str:
-        window = self._limits.max_tokens
+        window = self._window
         if self._on_long == "error":
             raise too_long(index, together, window, self._name)
         cut = self._counts.cut(text, window - of_query)
         if not cut.strip():
             raise InputError(f"the query fills the window of {window} tokens: shorten it")
         return cut
+
+    @property
+    def _window(self) -> int:
+        whole = self._limits.max_tokens
+        return usable(whole, self._counts) if self._provider.cuts_ranked else whole
 
     @cached_property
     def _counts(self) -> Counter:

@@ -12,4 +12,4 @@ PROVIDERS: dict[str, Provider] = {
     provider.name: provider for provider in (OPENAI, AZURE, COHERE, VOYAGE, GEMINI, MISTRAL, JINA)
 }
 
-__all__ = ["PROVIDERS", "Asked", "Picture", "Provider", "Ranked"]
+__all__ = ["OPENAI", "PROVIDERS", "Asked", "Picture", "Provider", "Ranked"]

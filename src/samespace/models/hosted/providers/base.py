@@ -94,6 +94,8 @@ class Provider:
         scores: from an answer and the number of texts to one score for each text, in order.
         searches: from an answer to the searches that are paid, or None.
         pictures: whether samespace knows how images are sent there.
+        cuts_texts: whether a text to embed that is too long is cut there, and nothing says so.
+        cuts_ranked: the same of a text to score.
         query_part: which part of the window the query of a reranker may fill.
         url_of_key: another base URL where the key is for that, or "".
         query: parameters that the base URL may have.
@@ -113,6 +115,8 @@ class Provider:
     searches: Callable[[Any], int | None] = lambda answer: None
     example: str = ""
     pictures: bool = False
+    cuts_texts: bool = False
+    cuts_ranked: bool = False
     query_part: float = 1.0
     url_of_key: Callable[[str], str] | None = None
     query: frozenset[str] = frozenset()

@@ -83,6 +83,7 @@ COHERE = Provider(
     pictures=True,
     rerank=rerank,
     scores=scores,
+    cuts_ranked=True,
     searches=lambda answer: count_at(answer, "meta", "billed_units", "search_units"),
     # A longer query is cut without a word: https://docs.cohere.com/docs/rerank-best-practices
     query_part=0.5,

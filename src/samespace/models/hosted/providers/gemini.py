@@ -1,8 +1,7 @@
 """Gemini's embeddings.
 
 Source: https://ai.google.dev/api/embeddings#method:-models.batchembedcontents. Embeddings carry
-no index: they come in the order of the requests. A text beyond the window is cut by the provider
-and nothing says so, so that samespace's own count must refuse it.
+no index: they come in the order of the requests.
 """
 
 from __future__ import annotations
@@ -47,5 +46,6 @@ GEMINI = Provider(
     embed=embed,
     vectors=vectors,
     pictures=True,
+    cuts_texts=True,
     tokens=lambda answer: count_at(answer, "usageMetadata", "promptTokenCount"),
 )

@@ -65,4 +65,5 @@ JINA = Provider(
     pictures=True,
     rerank=rerank,
     scores=scores,
+    cuts_ranked=True,
 )
