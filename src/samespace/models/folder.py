@@ -17,6 +17,8 @@ from samespace.models.modules import Modules, read_metric, read_modules
 from samespace.models.weights import check_weights
 from samespace.space import Metric, Pooling, Space
 
+_SAYING = 'OnnxEmbedder or TorchEmbedder(folder, pooling="mean", normalized=True)'
+
 
 @dataclass(frozen=True)
 class ModelFolder:
@@ -121,13 +123,13 @@ def _space(
     if pooling is None:
         raise ModelError(
             f"{modules_file} is absent, so it is not known how token vectors become one vector. "
-            'Say it: pooling="mean", normalized=True, with "mean", "cls", '
-            '"last", or "none" for an ONNX graph that pools by itself (see the model\'s card)'
+            f'Say it: {_SAYING}, with "mean", "cls", "last", or "none" for an ONNX graph that '
+            "pools by itself (see the model's card)"
         )
     if normalized is None:
         raise ModelError(
             f"{modules_file} is absent, so it is not known whether vectors are normalized. "
-            "Say it: normalized=True, or False (see the model's card)"
+            f"Say it: {_SAYING}, or False (see the model's card)"
         )
     metric: Metric | None = first(given.metric, read_metric(said), known.metric if known else None)
     prompts = stated_prompts(said, known, given)
