@@ -175,3 +175,16 @@ def test_a_projection_is_never_made_up(bert_folder: Path, built: Built, tmp_path
     (pylate / "modules.json").write_text(json.dumps(entries))
     with pytest.raises(ModelError, match="holds no late-interaction model"):
         TorchMultiVectorEmbedder(pylate)
+
+
+def test_what_stanford_says_of_tokens_is_not_guessed(
+    built: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(built("colbert_stanford"), tmp_path / "stanford"))
+    metadata = folder / "artifact.metadata"
+    metadata.write_text(json.dumps({"similarity": "l2"}))
+    with pytest.raises(ModelError, match="similarity is 'l2'"):
+        TorchMultiVectorEmbedder(folder)
+    metadata.unlink()
+    with pytest.raises(ModelError, match=r"artifact\.metadata is absent"):
+        TorchMultiVectorEmbedder(folder)

@@ -148,6 +148,16 @@ def _pylate(said: JsonFile) -> Stated:
 
 def _stanford(metadata: JsonFile) -> Stated:
     values = metadata.values
+    if not values:
+        raise ModelError(
+            f"{metadata.path} is absent, so it is not known how long queries and documents are, "
+            "and which of their tokens count. Fetch it from the model's repository"
+        )
+    if metadata.text("similarity") not in ("", "cosine"):
+        raise ModelError(
+            f"{metadata.path}: similarity is {values['similarity']!r}; samespace compares tokens "
+            "by cosine"
+        )
     return Stated(
         expansion=Expansion(
             metadata.integer("query_maxlen") or _CLASSIC,
