@@ -133,6 +133,11 @@ def test_what_must_not_be_forgotten() -> None:
         assert not (card.symmetric and len({card.prompts.get(r, "") for r in roles}) > 1), card.name
 
 
+def test_what_may_be_shortened_lists_widths() -> None:
+    for name in ("Qwen3-Embedding-0.6B", "gte-multilingual-base", "mxbai-embed-large-v1"):
+        assert name in {card.name for card in select(catalog(), dimensions=512)}
+
+
 def test_a_family_shares_its_width() -> None:
     for family in {card.family for card in catalog()} - {""}:
         cards = [card for card in catalog() if card.family == family]
