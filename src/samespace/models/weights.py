@@ -145,7 +145,7 @@ def _hub(card: ModelCard, looked: list[str]) -> Iterator[Path]:
         # Its errors are many (HTTP, offline, authorization, disk) and share no base class;
         # every one of them means that the hub did not give the files.
         revision = card.revision or None
-        wanted = [*_NEEDED, *_ALSO, card.weights_file]
+        wanted = [*_NEEDED, *_ALSO, card.weights_file, *card.files]
         if not card.weights:
             wanted = _chosen(HfApi().list_repo_files(card.hub, revision=revision))
         folder = Path(snapshot_download(card.hub, revision=revision, allow_patterns=wanted))

@@ -68,6 +68,32 @@ def test_own_code_runs_where_it_is_trusted(built: Callable[[str], Path], tmp_pat
     assert (theirs.array @ plain.array.T).item() == pytest.approx(-1, abs=1e-5)
 
 
+@pytest.mark.parametrize("wrong", [{"hidden_act": 5}, {"num_attention_heads": "four"}])
+def test_what_the_libraries_cannot_load_is_told_in_one_way(
+    built: Callable[[str], Path], tmp_path: Path, wrong: dict[str, object]
+) -> None:
+    folder = Path(shutil.copytree(built("nomic"), tmp_path / "nomic"))
+    file = folder / "config.json"
+    file.write_text(json.dumps({**json.loads(file.read_bytes()), **wrong}))
+    with pytest.raises(ModelError, match="cannot be loaded by sentence-transformers"):
+        load(folder).embed(["a small dog"], "query")
+
+
+@pytest.mark.parametrize("error", ["AttributeError", "TypeError", "AssertionError"])
+def test_own_code_that_fails_is_told_in_the_same_way(
+    built: Callable[[str], Path], tmp_path: Path, error: str
+) -> None:
+    folder = owned(built("qwen"), tmp_path / "own")
+    (folder / "modeling_own.py").write_text(
+        "import transformers\n\n\n"
+        "class Qwen2Model(transformers.Qwen3Model):\n"
+        "    def __init__(self, config):\n"
+        f"        raise {error}('not for transformers 5')\n"
+    )
+    with pytest.raises(ModelError, match="not for transformers 5"):
+        TorchEmbedder(folder, trust_remote_code=True).embed(["a small dog"], "document")
+
+
 def test_what_transformers_took_over_runs(built: Callable[[str], Path], tmp_path: Path) -> None:
     folder = owned(built("nomic"), tmp_path / "nomic")
     assert load(folder).embed(["a small dog"], "query").array.shape == (1, 32)

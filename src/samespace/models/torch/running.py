@@ -6,13 +6,17 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import numpy as np
-from safetensors import SafetensorError
 
-from samespace.errors import InputError, MissingExtra, ModelError, WeightsMismatch
+from samespace.errors import (
+    InputError,
+    MissingExtra,
+    ModelError,
+    SamespaceError,
+    WeightsMismatch,
+)
 from samespace.models.batching import batches
 from samespace.models.digest import weights_digest
 from samespace.models.tokenizer import TokenIds
@@ -27,18 +31,6 @@ Features = dict[str, Any]
 ON_CPU = 2048
 ON_GPU = 16384
 """Padded tokens in one batch. A GPU wants more work at a time than a core's cache holds."""
-
-_NOT_LOADED = (
-    OSError,
-    ValueError,
-    RuntimeError,
-    KeyError,
-    ImportError,
-    SafetensorError,
-    UnpicklingError,
-)
-"""What the libraries raise over a folder that they cannot load. The last is a file of weights that
-holds more than tensors."""
 
 _ARITHMETIC = tuple(a for a in get_args(Arithmetic) if a != "int8")
 
@@ -117,7 +109,10 @@ class Running:
                 try:
                     with _quiet():
                         self._model = self._load(device).eval().to(device)
-                except _NOT_LOADED as error:
+                except SamespaceError:
+                    raise
+                except Exception as error:
+                    # The libraries' errors share no base, and a model's own code raises its own.
                     raise ModelError(
                         f"{self._files[0].parent} cannot be loaded by sentence-transformers: "
                         f"{error}"
