@@ -16,7 +16,7 @@ from samespace.models.cache import VectorCache
 from samespace.models.distill import distill
 from samespace.models.static import StaticEmbedder
 from samespace.types import Document
-from tests.models.static_folder import small
+from tests.models.static_folder import small, table, tokenizer
 from tests.models.texts import of_words
 
 MODULES = ("argparse", "collections", "email", "json", "logging", "statistics", "subprocess")
@@ -105,6 +105,18 @@ def test_what_a_collection_embedded_is_not_embedded_again(tmp_path: Path) -> Non
     distill(teacher, tmp_path / "out", texts=texts, cache=cache)
     assert chunks >= 6
     assert cache.stats().hits - found >= chunks
+
+
+def test_vectors_lie_on_disk_as_in_memory_whatever_their_order_there(tmp_path: Path) -> None:
+    """What PCA of scikit-learn returns lies in column order, which safetensors does not look at."""
+    from samespace.models.distill.distill import _write
+
+    rows = table(tokenizer().get_vocab_size())
+    _write(tmp_path / "out", tokenizer(), np.asfortranarray(rows), HashEmbedder())
+    made = StaticEmbedder(tmp_path / "out")
+    row = rows[tokenizer().token_to_id("cell")]
+    got = made.embed(["cell"], "document").array[0]
+    np.testing.assert_allclose(got, row / np.linalg.norm(row), atol=1e-3)
 
 
 def test_what_cannot_be_made_is_refused_before_work(tmp_path: Path) -> None:

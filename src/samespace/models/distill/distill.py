@@ -190,7 +190,8 @@ def _write(out: Path, tokenizer: Tokenizer, table: FloatArray, embedder: Embedde
 
     # The common factor of all vectors means nothing; at length 1 they fit half precision well.
     scaled = table / np.sqrt((table * table).sum(axis=1).mean())
-    half: npt.NDArray[np.float16] = scaled.astype(np.float16)
+    # save_file writes the bytes as they lie: an array in column order would be scrambled on disk.
+    half: npt.NDArray[np.float16] = np.ascontiguousarray(scaled, np.float16)
     config = {
         "model_type": "model2vec",
         "architectures": ["StaticModel"],
