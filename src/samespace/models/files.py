@@ -48,6 +48,14 @@ class JsonFile:
             raise ModelError(f"{self.path}: {name} must be a string, got {value!r}")
         return value or ""
 
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Return a field that holds strings, or a single one; none where it is absent or null."""
+        value = self.values.get(name)
+        found = [value] if isinstance(value, str) else [] if value is None else value
+        if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+            raise ModelError(f"{self.path}: {name} must be a list of strings, got {value!r}")
+        return tuple(found)
+
 
 def read_object(path: Path) -> JsonFile:
     """Read a file that holds a JSON object; an absent file reads as an empty one."""

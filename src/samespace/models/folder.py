@@ -229,7 +229,10 @@ def _stored(root: Path, name: str) -> tuple[Path, ...]:
     if single.is_file():
         return (single,)
     index = read_object(root / f"{name}.index.json")
-    shards = sorted({str(shard) for shard in index.values.get("weight_map", {}).values()})
+    named = index.values.get("weight_map") or {}
+    if not isinstance(named, dict):
+        raise ModelError(f"{index.path}: weight_map must be an object, got {named!r}")
+    shards = sorted({str(shard) for shard in named.values()})
     missing = [shard for shard in shards if not (root / shard).is_file()]
     if missing:
         raise ModelNotFound(f"{index.path} names files that are absent: {', '.join(missing)}")

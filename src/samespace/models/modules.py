@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import cast, get_args
 
 from samespace.errors import ModelError
 from samespace.models.files import JsonFile, read_json, read_object
@@ -177,14 +177,13 @@ def check_transformer(config: JsonFile) -> None:
 
 def _pooling(config: JsonFile) -> Pooling:
     values = config.values
-    mode: Any = values.get("pooling_mode")
-    if mode is None:
-        mode = [name for flag, name in _OLD_FLAGS.items() if values.get(flag)]
-    modes = [mode] if isinstance(mode, str) else list(mode)
+    modes = config.texts("pooling_mode")
+    if not modes:
+        modes = tuple(name for flag, name in _OLD_FLAGS.items() if values.get(flag))
     if len(modes) != 1 or modes[0] not in _POOLINGS:
         raise ModelError(
             f"{config.path} must name one pooling of {', '.join(_POOLINGS)}, "
-            f"got {', '.join(map(str, modes)) or 'none'}"
+            f"got {', '.join(modes) or 'none'}"
         )
     if values.get("include_prompt", True) is False:
         raise ModelError(

@@ -108,7 +108,7 @@ def read_recipe(root: Path) -> Recipe:
         size=None if shortest else _pair(file, "size"),
         resample=_resample(file),
         crop=_pair(file, "crop_size") if said.get("do_center_crop") else None,
-        scale=float(said.get("rescale_factor") or 1 / 255),
+        scale=_scale(file),
         mean=_colours(file, "image_mean"),
         std=_colours(file, "image_std"),
     )
@@ -140,7 +140,8 @@ def _pair(file: JsonFile, name: str) -> tuple[int, int]:
     if isinstance(value, int):
         return value, value
     if isinstance(value, dict) and set(value) == {"height", "width"}:
-        return int(value["height"]), int(value["width"])
+        part = JsonFile(file.path, value)
+        return part.required("height"), part.required("width")
     raise ModelError(f"{file.path}: {name} must state height and width, got {value!r}")
 
 
@@ -151,9 +152,20 @@ def _resample(file: JsonFile) -> int:
     return int(value)
 
 
+def _scale(file: JsonFile) -> float:
+    value = file.values.get("rescale_factor") or 1 / 255
+    if not _is_number(value):
+        raise ModelError(f"{file.path}: rescale_factor must be a number, got {value!r}")
+    return float(value)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 def _colours(file: JsonFile, name: str) -> tuple[float, ...]:
     value: Any = file.values.get(name)
-    if not isinstance(value, list) or len(value) != 3:
+    if not isinstance(value, list) or len(value) != 3 or not all(map(_is_number, value)):
         raise ModelError(f"{file.path}: {name} must hold three numbers, got {value!r}")
     return tuple(float(number) for number in value)
 

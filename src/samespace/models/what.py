@@ -54,7 +54,7 @@ def what_is(folder: Path) -> What:
         return _STATED[said.text("model_type")]
     if _PYLATE & set(said.values):
         return "multi-vector"
-    architectures = [str(name) for name in config.values.get("architectures") or ()]
+    architectures = config.texts("architectures")
     if "HF_ColBERT" in architectures:
         return "multi-vector"
     # What ends in a pooling may have been made from a classifier, whose head its file still names.

@@ -91,7 +91,7 @@ def read_stated(
         ModelError: it is no late-interaction model, or has modules that samespace does not run.
     """
     kinds = [module.kind for module in modules]
-    if not modules and "HF_ColBERT" in (config.values.get("architectures") or ()):
+    if not modules and "HF_ColBERT" in config.texts("architectures"):
         return _stanford(read_object(folder / "artifact.metadata"))
     if modules and kinds[0] == "Transformer" and set(kinds) <= set(_ALLOWED):
         if "MultiVectorMask" in kinds:
@@ -116,12 +116,11 @@ def _native(modules: Sequence[Module]) -> Stated:
             f"{mask.path}: keep_only_token_ids is for documents that are images, which samespace "
             "does not run here"
         )
-    tasks = mask.values.get("skiplist_tasks") or ["document"]
     return Stated(
         expansion=_expansion(config, config.values.get("query_expansion")),
         lengths=_lengths(config),
-        skipped=tuple(mask.values.get("skiplist_words") or ()),
-        skipping=(tasks,) if isinstance(tasks, str) else tuple(tasks),
+        skipped=mask.texts("skiplist_words"),
+        skipping=mask.texts("skiplist_tasks") or ("document",),
         normalized=any(module.kind == "Normalize" for module in modules),
     )
 
@@ -133,7 +132,7 @@ def _pylate(said: JsonFile) -> Stated:
     else:
         attended = bool(values.get("attend_to_expansion_tokens"))
         expansion = Expansion(lengths["query"] or _CLASSIC, attended=attended)
-    words = values.get("skiplist_words")
+    silent = values.get("skiplist_words") is None
     return Stated(
         expansion=expansion,
         lengths=lengths,
@@ -142,7 +141,7 @@ def _pylate(said: JsonFile) -> Stated:
             for role, name in _roles("query_prefix", "document_prefix").items()
             if said.text(name)
         },
-        skipped=tuple(string.punctuation if words is None else words),
+        skipped=tuple(string.punctuation) if silent else said.texts("skiplist_words"),
     )
 
 

@@ -211,13 +211,13 @@ def _part(features: Features, rows: list[int]) -> Features:
 def _check_architecture(folder: Path, config: JsonFile, *, stated: bool) -> None:
     if not config.values:
         raise ModelNotFound(f"{folder} holds no model: {config.path} is absent or empty")
-    architectures = [str(a) for a in config.values.get("architectures") or ()]
+    architectures = config.texts("architectures")
     if any(a.endswith("ForSequenceClassification") for a in architectures):
         return
     if not stated:
         raise ModelError(
-            f"{config.path}: architectures is {architectures}; a cross-encoder has one that ends "
-            "in ForSequenceClassification, or a modules.json of sentence-transformers that says "
+            f"{config.path}: architectures is {list(architectures)}; a cross-encoder has one that "
+            "ends in ForSequenceClassification, or a modules.json of sentence-transformers that says "
             "how its answer becomes a score. From another model the scores would be random"
         )
 

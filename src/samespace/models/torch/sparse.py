@@ -210,7 +210,7 @@ def read_sparse(
     config = read_object(root / "config.json")
     if not config.values:
         raise ModelNotFound(f"{folder} holds no model: {config.path} is absent or empty")
-    if not any(str(a).endswith("ForMaskedLM") for a in config.values.get("architectures") or ()):
+    if not any(name.endswith("ForMaskedLM") for name in config.texts("architectures")):
         raise ModelError(
             f"{config.path}: architectures is {config.values.get('architectures')!r}; SPLADE "
             "needs the head of a masked language model (...ForMaskedLM)"
