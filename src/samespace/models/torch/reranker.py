@@ -217,8 +217,8 @@ def _check_architecture(folder: Path, config: JsonFile, *, stated: bool) -> None
     if not stated:
         raise ModelError(
             f"{config.path}: architectures is {list(architectures)}; a cross-encoder has one that "
-            "ends in ForSequenceClassification, or a modules.json of sentence-transformers that says "
-            "how its answer becomes a score. From another model the scores would be random"
+            "ends in ForSequenceClassification, or a modules.json of sentence-transformers that "
+            "says how its answer becomes a score. From another model the scores would be random"
         )
 
 
