@@ -49,6 +49,10 @@ bench: .venv/.dev
 	$(BIN)/python benchmarks/published.py
 	$(BIN)/python benchmarks/chunkers.py
 	$(BIN)/python benchmarks/compare_grid.py
+	$(BIN)/python benchmarks/distill.py
+	$(BIN)/python benchmarks/arithmetic.py
+	$(BIN)/python benchmarks/arithmetic_quality.py
+	$(BIN)/python benchmarks/arithmetic_memory.py
 	$(BIN)/python benchmarks/report.py
 
 # The peers, in environments of their own (.peers/), beside samespace in one run: two to four

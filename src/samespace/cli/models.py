@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from samespace.cli.distill import distill_command
 from samespace.cli.options import json_option
 from samespace.cli.output import print_json
 from samespace.errors import ModelNotFound
@@ -103,6 +104,9 @@ def add(file: str) -> None:
 
     cards, place = add_entries(file)
     click.echo(f"{', '.join(card.name for card in cards)}: kept in {place}; delete it to undo")
+
+
+models.add_command(distill_command)
 
 
 def _json(card: ModelCard) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from samespace.models.rerank import (
     SparseReranker,
     load_reranker,
 )
+from samespace.models.static import StaticEmbedder
 from samespace.models.testing import HashEmbedder
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Reranker",
     "SparseEmbedder",
     "SparseReranker",
+    "StaticEmbedder",
     "load",
     "load_reranker",
 ]
