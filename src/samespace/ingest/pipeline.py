@@ -67,7 +67,7 @@ def ingest(
     producer.start()
     pool = ThreadPoolExecutor(2, thread_name_prefix="samespace-embed")
     windows = Windows(writer, pool, embed, report)
-    ended = False
+    ended = interrupted = False
     try:
         for item in buffer:
             windows.take(item)
@@ -77,9 +77,13 @@ def ingest(
         windows.finish()
         buffer.raise_error()
         ended = True
+    except KeyboardInterrupt:
+        interrupted = True
+        raise
     finally:
         buffer.stop()
-        pool.shutdown(wait=True, cancel_futures=True)
+        # Who interrupts does not wait for a hosted model, which may be asked again for minutes.
+        pool.shutdown(wait=not interrupted, cancel_futures=True)
         # After an error or an interrupt it may wait for input (a pipe) that never comes.
         producer.join(None if ended else PATIENCE_SECONDS)
     report.seconds = time.perf_counter() - started

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -90,3 +94,20 @@ def test_ones_own_server_is_loaded_by_name(tmp_path: Path, monkeypatch: pytest.M
             assert len(server.asked) == 1
         finally:
             forget()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_who_interrupts_does_not_wait_for_the_provider(
+    openai: Service, tmp_path: Path, tokenizer: Path
+) -> None:
+    """It asks for patience again and again, and is granted it; whoever presses Ctrl-C is not."""
+    with Collection.create(tmp_path / "kb", hosted(openai, tokenizer=tokenizer)) as kb:
+        openai.always = lambda wanted: "429, Retry-After in seconds"
+        threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+        started = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            kb.add(DOCUMENTS)
+        assert time.monotonic() - started < 4
+    with Collection.open(tmp_path / "kb", hosted(openai, tokenizer=tokenizer)) as kb:
+        openai.always = lambda wanted: ""
+        assert kb.add(DOCUMENTS).added == len(DOCUMENTS)
