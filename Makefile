@@ -51,7 +51,8 @@ bench: .venv/.dev
 	$(BIN)/python benchmarks/compare_grid.py
 	$(BIN)/python benchmarks/distill.py
 	$(BIN)/python benchmarks/arithmetic.py
-	$(BIN)/python benchmarks/arithmetic_quality.py
+	$(BIN)/python benchmarks/arithmetic_quality.py quality
+	$(BIN)/python benchmarks/arithmetic_quality.py stability
 	$(BIN)/python benchmarks/arithmetic_memory.py
 	$(BIN)/python benchmarks/report.py
 
