@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -341,3 +342,18 @@ def test_a_canary_is_never_answered_by_a_cache(cache: VectorCache) -> None:
     assert len(inner.asked) == len(CANARIES)
     check_canaries(for_canaries(derived), recorded, quick=False)
     assert len(inner.asked) == 2 * len(CANARIES)
+
+
+def test_what_is_derived_of_a_cached_embedder_asks_the_cache(cache: VectorCache) -> None:
+    inner = Breaking()
+    inner.asked += [("healed", "document")] * 5
+    derived = DerivedEmbedder(CachedEmbedder(inner, cache), dimensions=64)
+    for folder in ("one", "two"):
+        outer = CachedEmbedder(derived, VectorCache(cache.path.parent / folder))
+        outer.embed(TEXTS, "document")
+    assert [text for text, _ in inner.asked[5:]] == TEXTS
+
+
+def test_it_can_be_copied(cache: VectorCache) -> None:
+    embedder = CachedEmbedder(Counting(), cache)
+    assert copy.copy(embedder).inner is embedder.inner

@@ -56,7 +56,10 @@ class CachedEmbedder:
         return window
 
     def __getattr__(self, name: str) -> Any:
-        # What an embedder has beyond the protocol (usage, exact counts) is the inner one's.
+        # What an embedder has beyond the protocol (usage, exact counts) is the inner one's; but
+        # not what would pass the cache by, nor before there is an inner one, in a copy.
+        if name in ("inner", "stream"):
+            raise AttributeError(name)
         return getattr(self.inner, name)
 
     def count(self, texts: Sequence[str], role: Role = "document") -> list[int]:
