@@ -93,7 +93,8 @@ class Collection:
             language: ISO 639-1 code, for sentences and for lexical analysis.
             cache: whether vectors of a model given by name or folder are looked up in the cache
                 that all collections share, and kept there; or a `VectorCache` of one's own.
-            budget: what may be spent on a hosted model given by name, canaries included.
+            budget: what may be spent on a hosted model given by name, canaries included; an
+                object has a budget of its own.
 
         Raises:
             CollectionExists: something is at the path.
@@ -496,6 +497,11 @@ def _loaded(model: PathLike | Embedder, cache: Cache, budget: Budget | None) -> 
     """Return the model, behind the cache if it is samespace that loads it."""
     embedder = load_model(model, budget=budget)
     if not isinstance(model, str | os.PathLike):
+        if budget is not None:
+            raise InputError(
+                "a budget is for a model given by its name; an object is given its own: "
+                "HostedEmbedder(name, budget=...)"
+            )
         return embedder
     behind: Embedder = choose(embedder, cache)
     return behind

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from samespace import Collection
-from samespace.errors import ModelDrift, SpaceMismatch
+from samespace.errors import InputError, ModelDrift, SpaceMismatch
 from samespace.models import load
 from samespace.models.catalog.read import forget
-from samespace.models.hosted import HostedEmbedder
+from samespace.models.hosted import Budget, HostedEmbedder
 from samespace.types import Document
 from tests.models.hosted import api
 from tests.models.hosted.api import vector
@@ -111,3 +111,15 @@ def test_who_interrupts_does_not_wait_for_the_provider(
     with Collection.open(tmp_path / "kb", hosted(openai, tokenizer=tokenizer)) as kb:
         openai.always = lambda wanted: ""
         assert kb.add(DOCUMENTS).added == len(DOCUMENTS)
+
+
+def test_a_budget_that_nobody_would_keep_is_refused(
+    openai: Service, tmp_path: Path, tokenizer: Path
+) -> None:
+    model = hosted(openai, tokenizer=tokenizer)
+    for call in (Collection.create, Collection.open):
+        with pytest.raises(InputError, match="HostedEmbedder"):
+            call(tmp_path / "kb", model, budget=Budget(dollars=1))
+        if call == Collection.create:
+            assert not (tmp_path / "kb").exists()
+            Collection.create(tmp_path / "kb", model).close()

@@ -28,7 +28,7 @@ class Usage:
 
 
 class Budget:
-    """How much may be spent; several embedders and rerankers, and threads, may share one.
+    """How much may be spent; embedders, rerankers and threads of one process may share one.
 
     What a request will take is set aside before it is sent, and replaced by what the provider
     counted when it answers, so that requests under way together cannot pass the limit. Where
@@ -120,7 +120,8 @@ class Meter:
         if budget and budget.dollars is not None and not priced:
             raise InputError(
                 "the budget is in dollars, but the catalog knows no price of this model: give "
-                "price_per_million=, or a budget in tokens"
+                "price_per_million= (by name: in an entry of your own, samespace models add), or a "
+                "budget in tokens"
             )
 
     @property
