@@ -29,6 +29,8 @@ CREATE TABLE IF NOT EXISTS entries (
 _FILE = "vectors.sqlite"
 _PAGE = 16384
 """Bytes: five vectors of 384 numbers to a page, where the usual 4,096 hold two."""
+_LOG = 16 * 2**20
+"""Bytes that the journal is brought back to after it was longer, as it is when much is dropped."""
 _AT_ONCE = 500
 _WAIT_S = 5.0
 _FRESH_S = 3600
@@ -220,6 +222,7 @@ class VectorCache:
         database = sqlite3.connect(self.path, timeout=_WAIT_S, isolation_level=None)
         database.execute(f"PRAGMA page_size = {_PAGE}")
         database.execute("PRAGMA journal_mode = WAL")
+        database.execute(f"PRAGMA journal_size_limit = {_LOG}")
         # A power cut may damage it, which the checksums show; a killed process does not.
         database.execute("PRAGMA synchronous = OFF")
         database.execute(_SCHEMA)
