@@ -140,7 +140,7 @@ def test_another_tokenizer_is_not_the_catalogued_model(
     definition["truncation"] = None
     file.write_text(json.dumps(definition, indent=1))
     assert load(NAME).space == minilm.space  # neither truncation nor formatting counts
-    definition["normalizer"]["lowercase"] = False
+    definition["normalizer"]["clean_text"] = False
     file.write_text(json.dumps(definition))
     with pytest.raises(ModelError, match=r"is not all-MiniLM-L6-v2.*tokenizer is"):
         load(NAME)
