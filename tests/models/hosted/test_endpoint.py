@@ -13,7 +13,7 @@ import pytest
 
 from samespace.errors import BudgetExceeded, InputError, ModelError
 from samespace.models.hosted import Budget
-from samespace.models.hosted.http import Endpoint
+from samespace.models.hosted.http import Endpoint, check_url
 from tests.models.hosted import service as services
 from tests.models.hosted.asking import hosted
 from tests.models.hosted.service import Service
@@ -128,3 +128,19 @@ def test_a_server_that_does_not_count_does_not_pass_the_budget(
         embedder.embed([f"text number {i}" for i in range(100)], "document")
     assert 0 < embedder.usage.tokens <= 100
     assert embedder.usage.estimated
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://me:secret@host/v1",
+        "me:secret@host/v1",
+        "ftp://me:secret@host",
+        "host/v1?api_key=secret",
+        "https://host/v1?api_key=secret",
+    ],
+)
+def test_a_secret_in_an_address_is_not_repeated(url: str) -> None:
+    with pytest.raises(InputError, match="environment variable") as raised:
+        check_url(url, "https://api.openai.com/v1")
+    assert "secret" not in str(raised.value)

@@ -90,13 +90,14 @@ def check_url(url: str, example: str, *, query: frozenset[str] = frozenset()) ->
         parsed = httpx.URL(url)
     except httpx.InvalidURL as error:
         raise InputError(f"the URL of the endpoint cannot be read: {error}") from error
-    if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise InputError(f"expected the base URL of an endpoint, such as {example}, got {url!r}")
-    if parsed.userinfo or not set(parsed.params) <= query:
+    known = parsed.scheme in ("http", "https") and parsed.host
+    if parsed.userinfo or not set(parsed.params) <= query or ("@" in url and not known):
         raise InputError(
             "the URL of the endpoint holds a name, a password or a query, and it is written "
             "down in messages and files; put the key into an environment variable"
         )
+    if not known:
+        raise InputError(f"expected the base URL of an endpoint, such as {example}, got {url!r}")
 
 
 def import_httpx(purpose: str) -> None:
@@ -167,8 +168,7 @@ class Endpoint:
             read: makes of an answer's text what is returned; raises a SamespaceError for an
                 answer that cannot be used.
             stop: ends waiting.
-            sending: called before each attempt, when it is its turn; what it raises ends the
-                asking.
+            sending: called at the turn of each attempt; what it raises ends the asking.
             lost: called after an attempt that broke off when the request may have been served.
 
         Raises:
@@ -180,8 +180,7 @@ class Endpoint:
         import httpx
 
         client, slots = self._opened()
-        wait, unusable = 0.0, 0
-        failure = ""
+        wait, unusable, failure = 0.0, 0, ""
         kind: type[SamespaceError] = ModelError
         for attempt in range(self._attempts):
             if attempt:
