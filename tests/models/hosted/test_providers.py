@@ -232,6 +232,8 @@ def test_reranking(name: str, path: str, results: str, extra: dict[str, Any]) ->
     assert provider.scores({results: scores}, 3) == [0.0, 0.25, 0.5]
     with pytest.raises(ModelError, match="without relevance_score"):
         provider.scores({results: [{"index": i} for i in range(3)]}, 3)
+    with pytest.raises(ModelError, match="without relevance_score"):
+        provider.scores({results: [{"index": 0, "relevance_score": 10**400}]}, 1)
 
 
 def test_a_key_goes_where_the_provider_reads_it() -> None:
