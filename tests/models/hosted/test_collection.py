@@ -98,9 +98,12 @@ def test_ones_own_server_is_loaded_by_name(tmp_path: Path, monkeypatch: pytest.M
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 def test_who_interrupts_does_not_wait_for_the_provider(
-    openai: Service, tmp_path: Path, tokenizer: Path
+    openai: Service, tmp_path: Path, tokenizer: Path, request: pytest.FixtureRequest
 ) -> None:
     """It asks for patience again and again, and is granted it; whoever presses Ctrl-C is not."""
+    # A shell that runs the tests in the background has them ignore the signal.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     with Collection.create(tmp_path / "kb", hosted(openai, tokenizer=tokenizer)) as kb:
         openai.always = lambda wanted: "429, Retry-After in seconds"
         threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
