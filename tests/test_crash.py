@@ -124,13 +124,18 @@ def test_killed_at_thirty_random_moments(tmp_path: Path) -> None:
             assert {hit.chunk.id for hit in one} == {hit.chunk.id for hit in two}
 
 
+def hear() -> None:
+    """Heed the interrupt, also where the tests run in the background of a shell."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def test_interrupted_by_hand_it_says_so_and_goes_on(tmp_path: Path) -> None:
     documents = corpus()
     path = tmp_path / "corpus.jsonl"
     path.write_text("".join(json.dumps({"_id": d.id, "text": d.text}) + "\n" for d in documents))
     kb = tmp_path / "kb"
     command = [sys.executable, "-m", "samespace.cli.main", "index", str(path), "--into", str(kb)]
-    child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=hear)
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not (kb / "samespace.sqlite3").exists():
         time.sleep(0.05)

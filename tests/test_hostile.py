@@ -24,6 +24,7 @@ from samespace.errors import CollectionExists, FilterError, InputError
 from samespace.ingest import Report
 from samespace.models import HashEmbedder
 from samespace.types import Document
+from tests.test_crash import hear
 
 
 def _create(path: str, barrier: Barrier) -> None:
@@ -179,6 +180,7 @@ def command(*arguments: str, **keywords: Any) -> subprocess.Popen[bytes]:
         [sys.executable, "-m", "samespace.cli.main", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        preexec_fn=None if os.name == "nt" else hear,
         **keywords,
     )
 
