@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from samespace.errors import DocumentNotFound, InputError, ModelNotFound, TooLong
 from samespace.ingest import Known, Progress, Report, ingest
@@ -18,7 +18,6 @@ from samespace.models import load as load_model
 from samespace.models.agreement import for_canaries, same_space
 from samespace.models.base import Embedder, Reranker
 from samespace.models.cache import Cache, CachedEmbedder, choose
-from samespace.models.hosted.budget import Budget
 from samespace.models.loading import lasting_name
 from samespace.run import Retrieved, Run
 from samespace.search import RERANK_DEPTH, Mode, Request, Results, rerank, retrieve
@@ -28,6 +27,9 @@ from samespace.store.embedded import EmbeddedStore
 from samespace.text.load import LoadOptions, in_scope, load
 from samespace.text.recipe import Recipe
 from samespace.types import Document, OnLong
+
+if TYPE_CHECKING:
+    from samespace.models.hosted.budget import Budget
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from samespace.models.hosted.budget import Usage
 from samespace.types import Skip
+
+if TYPE_CHECKING:
+    from samespace.models.hosted.budget import Usage
 
 
 @dataclass

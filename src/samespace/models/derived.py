@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from samespace.errors import InputError
 from samespace.models.base import Embedder
-from samespace.models.hosted.budget import Usage
 from samespace.space import Precision, Space, Vectors
 from samespace.types import Role
 from samespace.vectors.matryoshka import truncate
 from samespace.vectors.quantize import bytes_per_vector, dequantize, quantize
+
+if TYPE_CHECKING:
+    from samespace.models.hosted.budget import Usage
 
 
 class DerivedEmbedder:

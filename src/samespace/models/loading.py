@@ -9,18 +9,20 @@ from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from samespace.errors import InputError, ModelError, ModelNotFound, WeightsMismatch
 from samespace.models.base import Embedder, MultiVectorEmbedder, SparseEmbedder
 from samespace.models.catalog import ModelCard, catalog, find
 from samespace.models.derived import DerivedEmbedder
-from samespace.models.hosted.budget import Budget
 from samespace.models.onnx import OnnxEmbedder
 from samespace.models.spec import Runtime, Spec, parse_spec
 from samespace.models.weights import locate
 from samespace.models.what import What, what_is
 from samespace.space import Kind
+
+if TYPE_CHECKING:
+    from samespace.models.hosted.budget import Budget
 
 ENTRY_POINTS = "samespace.embedders"
 
