@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from render import Better, Column, ranked
@@ -157,7 +157,15 @@ def behaviour(systems: dict[str, Any], few: int) -> Iterable[str]:
         "\n### Another model of the same dimension queries\n\nA model exactly as good, whose "
         "hidden dimensions are in another order (`benchmarks/peers/other_model.py`): named by the "
         "caller, or lying where the first one lay. nDCG@10 of what came back, beside that of the "
-        "right model.\n\n"
+        "right model.\n"
+    )
+    yield from outcomes(systems)
+    yield ""
+
+
+def outcomes(systems: dict[str, Any]) -> Iterator[str]:
+    """Yield the table of what became of queries by another model."""
+    yield (
         "| system | how it was named | right model | other model named | other in its place |\n"
         "|---|---|---:|---|---|"
     )
@@ -170,7 +178,6 @@ def behaviour(systems: dict[str, Any], few: int) -> Iterable[str]:
             scores(right),
             *map(outcome, (tried["given"], tried["swapped"])),
         )
-    yield ""
 
 
 def outcome(tried: dict[str, Any]) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from samespace.run import Run
     from samespace.space import Space, Vectors
     from samespace.text.load import LoadOptions
+    from samespace.together import search_together
 
 __all__ = [
     "Chunk",
@@ -34,6 +35,7 @@ __all__ = [
     "Vectors",
     "__version__",
     "open",
+    "search_together",
 ]
 
 __version__ = "0.1.0"
@@ -44,6 +46,7 @@ _LAZY = {
     "Run": "samespace.run",
     "Space": "samespace.space",
     "Vectors": "samespace.space",
+    "search_together": "samespace.together",
 }
 
 

@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
-import os
-import threading
+import copy
+import dataclasses
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from samespace.errors import DocumentNotFound, InputError, ModelNotFound, TooLong
+from samespace.asking import ask_all
+from samespace.embedders import Embedders, loaded
+from samespace.errors import DocumentNotFound, InputError, TooLong
+from samespace.handed import add_vectors, named, require_query
 from samespace.ingest import Known, Progress, Report, ingest
 from samespace.ingest.inputs import Inputs, PathLike, sort_out
-from samespace.models import load as load_model
-from samespace.models.agreement import for_canaries, same_space
+from samespace.ingest.prepare import as_cleaned
+from samespace.models.agreement import for_canaries
 from samespace.models.base import Embedder, Reranker
-from samespace.models.cache import Cache, CachedEmbedder, choose
+from samespace.models.cache import Cache, CachedEmbedder
 from samespace.models.loading import lasting_name
-from samespace.run import Retrieved, Run
+from samespace.run import Run
 from samespace.search import RERANK_DEPTH, Mode, Request, Results, rerank, retrieve
-from samespace.space import Space, Vectors, check_canaries, record_canaries
+from samespace.space import FloatArray, Space, Vectors, record_canaries
 from samespace.store.base import Header, StoredDocument
 from samespace.store.embedded import EmbeddedStore
+from samespace.store.sides import described_move, history
+from samespace.text.chunk import chunk
 from samespace.text.load import LoadOptions, in_scope, load
 from samespace.text.recipe import Recipe
-from samespace.types import Document, OnLong
+from samespace.types import Chunk, Document, OnLong, Role
 
 if TYPE_CHECKING:
     from samespace.models.hosted.budget import Budget
+    from samespace.verify import Verified
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 
@@ -57,14 +62,10 @@ class Collection:
         budget: Budget | None = None,
     ) -> None:
         self._store = store
-        self._given: Embedder | None = None
-        self._cache, self._budget = cache, budget
-        self._checked: Embedder | None = None
-        self._lock = threading.Lock()
-        self.recipe = Recipe.from_dict(store.header.recipe)
+        self._side: int | None = None
+        self._embedders = Embedders(store.path, cache, budget)
         if embedder is not None:
-            canaries = store.header.canaries
-            self._given = same_space(embedder, self.space, canaries, f"opening {store.path}")
+            self._embedders.give(embedder, store.header, f"opening {store.path}")
 
     @classmethod
     def create(
@@ -104,7 +105,7 @@ class Collection:
             InputError: a setting that cannot be.
         """
         EmbeddedStore.require_free(path)
-        embedder = _loaded(model, cache, budget)
+        embedder = loaded(model, cache, budget)
         window = embedder.max_tokens
         if max_tokens is not None and max_tokens > window:
             raise InputError(
@@ -126,8 +127,9 @@ class Collection:
             recipe=recipe.to_dict(),
             language=language,
         )
-        collection = cls(EmbeddedStore.create(path, header), embedder, cache, budget)
-        collection._checked = embedder
+        collection = cls(EmbeddedStore.create(path, header), None, cache, budget)
+        # Its canaries were recorded a moment ago: there is nothing to compare them with.
+        collection._embedders.trust(embedder, header)
         return collection
 
     @classmethod
@@ -153,7 +155,7 @@ class Collection:
             SpaceMismatch: `model` is another one than the collection's.
         """
         store = EmbeddedStore.open(path)
-        given = None if model is None else _loaded(model, cache, budget)
+        given = None if model is None else loaded(model, cache, budget)
         return cls(store, given, cache, budget)
 
     @property
@@ -162,9 +164,30 @@ class Collection:
         return self._store.path
 
     @property
+    def store(self) -> EmbeddedStore:
+        """Where the rows and vectors are: for migrations and checks."""
+        return self._store
+
+    @property
+    def embedders(self) -> Embedders:
+        """The models, by Space: for migrations and checks."""
+        return self._embedders
+
+    def at_side(self, number: int) -> Collection:
+        """Return a view of another side of the store, to search in, on the same open files."""
+        view = copy.copy(self)
+        view._side = number
+        return view
+
+    @property
     def space(self) -> Space:
-        """The Space of every vector in the collection."""
-        return self._store.header.space
+        """The Space of every vector that is searched; a migration may switch it."""
+        return self._header.space
+
+    @property
+    def recipe(self) -> Recipe:
+        """How documents are cut; a migration may switch it."""
+        return Recipe.from_dict(self._header.recipe)
 
     @property
     def embedder(self) -> Embedder:
@@ -174,25 +197,11 @@ class Collection:
             ModelNotFound: it cannot be found; open the collection with `model=`.
             SpaceMismatch: what was found under its name is another model.
         """
-        with self._lock:
-            if self._given is None:
-                name = self._store.header.model
-                if not name:
-                    raise InputError(
-                        f"{self.path} was made with an embedder object ({self.space.model}); "
-                        "pass it again: samespace.open(path, model=...)"
-                    )
-                try:
-                    embedder = _loaded(name, self._cache, self._budget)
-                except ModelNotFound as error:
-                    raise ModelNotFound(
-                        f"{self.path} was made with the model {name!r}, which is not found any "
-                        f"more. If it lies elsewhere, say where: samespace.open(path, model=...) "
-                        f"or --model MODEL.\n{error}"
-                    ) from error
-                self.space.require(embedder.space, f"loading the model of {self.path}")
-                self._given = embedder
-            return self._given
+        return self._embedders.of(self._header)
+
+    @property
+    def _header(self) -> Header:
+        return self._store.header if self._side is None else self._store.side_header(self._side)
 
     def add(
         self,
@@ -278,6 +287,7 @@ class Collection:
         on_long: OnLong = "error",
         reranker: Reranker | None = None,
         rerank_depth: int = RERANK_DEPTH,
+        vector: Vectors | None = None,
     ) -> Results:
         """Find the chunks that answer a question.
 
@@ -292,6 +302,8 @@ class Collection:
                 "truncate" where that is asked for by name.
             reranker: ranks the first hits anew, see `samespace.models.load_reranker`.
             rerank_depth: how many hits it ranks anew, at least `offset + k`.
+            vector: the question's vector, if it is embedded already: one row of `Vectors` in the
+                query role. An array without its Space is refused; see `vectors`.
 
         Returns:
             The hits, best first; fewer than k where the collection holds fewer.
@@ -306,15 +318,23 @@ class Collection:
             raise InputError(f'on_long must be "error" or "truncate" for a query, got {on_long!r}')
         started = time.perf_counter()
         request = Request(query, k, mode, where, offset, by_document)
+        if vector is not None:
+            require_query(vector)
         if reranker is not None:
             depth = max(request.offset + request.k, rerank_depth)
-            request = replace(request, k=depth, offset=0)
-        with self._store.read() as reader:
-            hits = retrieve(reader, request, lambda: self._query_vector(query, on_long))
+            request = dataclasses.replace(request, k=depth, offset=0)
+        with self._store.read(self._side) as reader:
+            header = reader.header
+            if vector is not None:
+                header.space.require(vector.space, f"querying {self.path}")
+            hits = retrieve(
+                reader, request, lambda: vector or self.query_vector(header, query, on_long)
+            )
         if reranker is not None:
             hits = rerank(query, hits, reranker)[offset : offset + k]
         took_ms = (time.perf_counter() - started) * 1000
-        return Results(query, mode, self.space.id, took_ms, hits)
+        bridge = "" if vector is not None or mode == "lexical" else self._bridge(header)
+        return Results(query, mode, header.space.id, took_ms, hits, bridge)
 
     def run(
         self,
@@ -341,47 +361,51 @@ class Collection:
         Raises:
             As `search`.
         """
-        results: dict[str, tuple[Retrieved, ...]] = {}
-        took: dict[str, float] = {}
+        header = self._header
         if mode != "lexical" and queries:
-            self._check()  # loading the model is no part of a query's time
-        for query, text in queries.items():
-            try:
-                found = self.search(
-                    text,
-                    k,
-                    mode=mode,
-                    where=where,
-                    by_document=by_document,
-                    on_long=on_long,
-                    reranker=reranker,
-                    rerank_depth=rerank_depth,
-                )
-            except TooLong as error:
-                raise TooLong(f"query {query!r}: {error}") from error
-            took[query] = found.took_ms
-            results[query] = tuple(
-                Retrieved(hit.chunk.document, hit.score, hit.chunk.start, hit.chunk.end)
-                for hit in found
+            self._embedders.checked(header)  # loading the model is no part of a query's time
+
+        def search(text: str) -> Results:
+            return self.search(
+                text,
+                k,
+                mode=mode,
+                where=where,
+                by_document=by_document,
+                on_long=on_long,
+                reranker=reranker,
+                rerank_depth=rerank_depth,
             )
-            progress(len(results))
-        called = name or f"{self.space.model} {mode}" + (f" {reranker.name}" if reranker else "")
-        return Run(results, self.space.id, self.recipe.id, mode, called, took)
+
+        results, took, space = ask_all(queries, search, header.space.id, progress)
+        bridge = self._bridge(header)
+        called = name or " ".join(
+            filter(
+                None,
+                (
+                    f"{bridge} by a bridge to" if bridge else "",
+                    f"{header.space.model} {mode}",
+                    reranker.name if reranker else "",
+                ),
+            )
+        )
+        return Run(results, space, Recipe.from_dict(header.recipe).id, mode, called, took)
 
     def documents(self, *, where: str | None = None) -> Iterator[StoredDocument]:
         """Yield what is known of each document (id, source, title), its text left out."""
-        with self._store.read() as reader:
+        with self._store.read(self._side) as reader:
             yield from reader.documents(where=where)
 
     def document(self, id: str) -> Document | None:
         """Return one document with its cleaned text, of which its chunks are exact slices."""
-        with self._store.read() as reader:
+        with self._store.read(self._side) as reader:
             return reader.document(id)
 
     def info(self) -> dict[str, Any]:
         """Return what the collection holds, as plain JSON values."""
         totals = self._store.totals()
-        space = self.space
+        header, recipe = self._header, self.recipe
+        space = header.space
         return {
             "path": str(self.path),
             "documents": totals.documents,
@@ -395,8 +419,61 @@ class Collection:
             "bytes": totals.bytes,
             "change": totals.change,
             "space": {"id": space.id, **space.to_dict()},
-            "recipe": {"id": self.recipe.id, **self.recipe.to_dict()},
+            "recipe": {"id": recipe.id, **recipe.to_dict()},
+            "migration": self._store.ask(described_move),
         }
+
+    def vectors(self, array: FloatArray, role: Role, *, space: str) -> Vectors:
+        """Return an array as `Vectors` of this collection, because its Space is named.
+
+        Args:
+            array: shape (n, dimensions) or (dimensions,).
+            role: the role in which they were embedded.
+            space: the id of the Space that they were made in, as whoever made them noted it.
+
+        Raises:
+            SpaceMismatch: that is not the collection's Space.
+            InvalidVectors: they could not be vectors of it.
+        """
+        return named(array, role, self.space, space, self.path)
+
+    def chunks(self, document: Document) -> list[Chunk]:
+        """Return the chunks that `add` would make of a document; nothing is embedded."""
+        cleaned = as_cleaned(document)
+        return chunk(cleaned, lambda texts: self.embedder.count(texts), self.recipe)
+
+    def add_vectors(self, inputs: Sequence[str], vectors: Vectors, *, wait: float = 0.0) -> int:
+        """Hand in vectors that were made elsewhere: documents added later need not be embedded.
+
+        A few of them are embedded anew, and must come out the same: a label is soon written.
+
+        Args:
+            inputs: the exact inputs, as `chunks` gives them (`chunk.input`).
+            vectors: one for each, in the document role and in the collection's Space.
+            wait: seconds to wait for another writer.
+
+        Returns:
+            How many were new.
+
+        Raises:
+            SpaceMismatch: they come from another Space.
+            InvalidVectors: one is not what the model makes of its input.
+        """
+        with self._store.write(wait) as writer:
+            header = writer.header
+            return add_vectors(
+                writer, inputs, vectors, lambda texts: self._embed(header, texts)[0], self.path
+            )
+
+    def history(self) -> list[dict[str, Any]]:
+        """Return what happened to the collection's Spaces, as plain JSON values, oldest first."""
+        return [dataclasses.asdict(event) for event in self._store.ask(history)]
+
+    def verify(self, *, model: bool = True, repair: bool = False, wait: float = 0.0) -> Verified:
+        """Look at every row, byte and canary; see `samespace.verify`."""
+        from samespace.verify import verify
+
+        return verify(self, model=model, repair=repair, wait=wait)
 
     def compact(self, *, wait: float = 0.0) -> int:
         """Erase physically what was deleted; return the bytes freed."""
@@ -418,7 +495,8 @@ class Collection:
         self.close()
 
     def __repr__(self) -> str:
-        return f"Collection({str(self.path)!r}, model={self.space.model!r}, space={self.space.id})"
+        space = self.space
+        return f"Collection({str(self.path)!r}, model={space.model!r}, space={space.id})"
 
     def _write(
         self,
@@ -432,7 +510,7 @@ class Collection:
         paths, documents = sort_out(inputs)
         report = Report()
         with self._store.write(wait) as writer:
-            known = Known(self._store)
+            known, header = Known(self._store), writer.header
             if documents is None:
                 items = load(
                     paths, options or LoadOptions(), known.is_unchanged, report.passed_over
@@ -442,9 +520,9 @@ class Collection:
             seen = ingest(
                 known,
                 writer,
-                lambda texts: self.embedder.count(texts),
-                self._embed,
-                self.recipe,
+                lambda texts: self._embedders.of(header).count(texts),
+                lambda texts: self._embed(header, texts),
+                Recipe.from_dict(header.recipe),
                 items,
                 report,
                 progress,
@@ -459,51 +537,41 @@ class Collection:
                 ]
                 report.removed = writer.delete(gone)
                 writer.commit()
-            if self._given is not None:
-                report.estimated = not getattr(self._given, "exact_counts", True)
-                report.usage = getattr(self._given, "usage", None)
+            used = self._embedders.known(header)
+            if used is not None:
+                report.estimated = not getattr(used, "exact_counts", True)
+                report.usage = getattr(used, "usage", None)
         progress(report)
         return report
 
-    def _query_vector(self, query: str, on_long: OnLong) -> Vectors:
-        embedder = self._check()
+    def _bridge(self, header: Header) -> str:
+        """Return the model that stands in for the Space's own by a bridge, or ""."""
+        bridge = getattr(self._embedders.known(header), "bridge", None)
+        return "" if bridge is None else str(bridge.source.model)
+
+    def query_vector(self, header: Header, query: str, on_long: OnLong = "error") -> Vectors:
+        """Return a question's vector in the Space of a side, by its model, checked.
+
+        Raises:
+            TooLong: the question does not fit the window, and `on_long` is "error".
+            SpaceMismatch, ModelDrift: the model is not the side's.
+        """
+        embedder = self._embedders.checked(header)
         if on_long != "truncate":
             tokens = embedder.count([query], "query")[0]
             if tokens > embedder.max_tokens:
                 raise TooLong(
-                    f"the query has {tokens} tokens, and the window of {self.space.model} is "
+                    f"the query has {tokens} tokens, and the window of {header.space.model} is "
                     f'{embedder.max_tokens}; shorten it, search with mode="lexical", or cut it '
                     'by name with on_long="truncate"'
                 )
         cut: Any = on_long
         return embedder.embed([query], "query", on_long=cut)
 
-    def _embed(self, texts: list[str]) -> tuple[Vectors, list[bool]]:
+    def _embed(self, header: Header, texts: list[str]) -> tuple[Vectors, list[bool]]:
         """Return the vectors of documents' texts, and of each whether the cache knew it."""
-        embedder = self._check()
-        on_long: Any = "truncate" if self.recipe.on_long == "truncate" else "error"
+        embedder = self._embedders.checked(header)
+        on_long: Any = "truncate" if header.recipe["on_long"] == "truncate" else "error"
         if isinstance(embedder, CachedEmbedder):
             return embedder.embed_known(texts, "document", on_long=on_long)
         return embedder.embed(texts, "document", on_long=on_long), [False] * len(texts)
-
-    def _check(self) -> Embedder:
-        """Return the model after having seen, once in this process, that it did not drift."""
-        embedder = self.embedder
-        if self._checked is not embedder:
-            check_canaries(for_canaries(embedder), self._store.header.canaries)
-            self._checked = embedder
-        return embedder
-
-
-def _loaded(model: PathLike | Embedder, cache: Cache, budget: Budget | None) -> Embedder:
-    """Return the model, behind the cache if it is samespace that loads it."""
-    embedder = load_model(model, budget=budget)
-    if not isinstance(model, str | os.PathLike):
-        if budget is not None:
-            raise InputError(
-                "a budget is for a model given by its name; an object is given its own: "
-                "HostedEmbedder(name, budget=...)"
-            )
-        return embedder
-    behind: Embedder = choose(embedder, cache)
-    return behind

@@ -118,6 +118,6 @@ def test_loading_the_model_is_no_part_of_a_query_s_time(
     collection: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     again = Collection.open(collection.path, model=HashEmbedder())
-    monkeypatch.setattr("samespace.collection.check_canaries", lambda *_: time.sleep(0.5))
+    monkeypatch.setattr("samespace.embedders.check_model", lambda *_: time.sleep(0.5))
     run = again.run({"q1": "apples", "q2": "pears"}, mode="dense")
     assert max(run.took_ms.values()) < 400

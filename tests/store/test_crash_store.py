@@ -52,7 +52,7 @@ def require_sound(kb: Path) -> int:
                 document, chunks, _ = numbered(int(id[1:]))
                 assert reader.document(id) == document
                 count = reader.snapshot.connection.execute(
-                    "SELECT count(*) FROM chunks c JOIN documents d ON d.number = c.document "
+                    "SELECT count(*) FROM chunks_1 c JOIN documents d ON d.number = c.document "
                     "WHERE d.id = ?",
                     (id,),
                 ).fetchone()[0]

@@ -13,11 +13,6 @@ from samespace.models import load
 
 from . import Passage
 
-_SINGLE = """
-SELECT d.id, v.row FROM documents d JOIN chunks c ON c.document = d.number
-JOIN vectors v ON v.hash = c.hash GROUP BY d.number HAVING count(*) = 1
-"""
-
 
 class System:
     """A collection; the options are those of `Collection.create`."""
@@ -50,15 +45,14 @@ class System:
         return [hit.chunk.document for hit in found]
 
     def rows(self) -> list[str]:
-        with self._there()._store.read() as reader:
-            query = "SELECT d.id FROM chunks c JOIN documents d ON d.number = c.document"
-            return [row[0] for row in reader._connection.execute(query)]
+        with self._there().store.read() as reader:
+            return [id for id, _, _ in reader.inputs()]
 
     def vectors(self, ids: Sequence[str]) -> dict[str, np.ndarray]:
-        wanted = set(ids)
-        with self._there()._store.read() as reader:
-            found = [r for r in reader._connection.execute(_SINGLE) if r[0] in wanted]
-            found.sort(key=lambda row: row[1])
-            rows = np.array([row for _, row in found], np.int64)
-            stored = np.vstack(list(reader._mapped.gather(rows)))
-        return {id: vector for (id, _), vector in zip(found, stored, strict=True)}
+        with self._there().store.read() as reader:
+            hashes: dict[str, list[bytes]] = {}
+            for id, _, hash in reader.inputs():
+                hashes.setdefault(id, []).append(hash)
+            single = {hashes[id][0]: id for id in ids if len(hashes.get(id, ())) == 1}
+            found, stored = reader.stored(list(single))
+        return {single[hash]: vector for hash, vector in zip(found, stored.array, strict=True)}

@@ -11,14 +11,17 @@ from typing import NoReturn
 import click
 
 import samespace
+from samespace.cli.bridge import bridge
 from samespace.cli.cache import cache
 from samespace.cli.compare import compare
 from samespace.cli.demo import demo
 from samespace.cli.evaluate import eval_command
 from samespace.cli.manage import compact, delete, info
+from samespace.cli.migrate import history, migrate
 from samespace.cli.models import models
 from samespace.cli.search import search
 from samespace.cli.testset import testset
+from samespace.cli.verify import verify
 from samespace.cli.write import index, sync
 from samespace.errors import SamespaceError
 
@@ -32,7 +35,8 @@ def cli() -> None:
 
 
 for command in (
-    index, sync, search, eval_command, testset, compare, models, info, delete, compact, cache, demo
+    index, sync, search, eval_command, testset, compare, migrate, history, bridge,
+    verify, models, info, delete, compact, cache, demo,
 ):  # fmt: skip
     cli.add_command(command)
 

@@ -54,6 +54,7 @@ def results_json(results: Results) -> dict[str, Any]:
         "mode": results.mode,
         "space": results.space,
         "took_ms": round(results.took_ms, 3),
+        "bridge": results.bridge,
         "hits": [_hit_json(hit) for hit in results.hits],
     }
 
@@ -78,6 +79,8 @@ def _hit_json(hit: Hit) -> dict[str, Any]:
 
 def print_results(results: Results) -> None:
     """Print hits for people: score, title and heading, source, and the beginning of the text."""
+    if results.bridge:
+        click.echo(f"(asked by {results.bridge}, through a bridge: migrate as soon as you can)\n")
     if not results.hits:
         click.echo("nothing found")
     for hit in results.hits:

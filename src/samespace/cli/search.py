@@ -21,6 +21,7 @@ from samespace.cli.output import print_json, print_results, results_json
 @click.option("--where", metavar="FILTER", help="For example: \"year >= 2020 AND lang = 'en'\".")
 @click.option("--offset", type=click.IntRange(min=0), default=0, help="Hits to leave out.")
 @click.option("--by-document", is_flag=True, help="At most one hit per document.")
+@click.option("--bridge", is_flag=True, help="Ask by the model that `samespace bridge` fitted.")
 @on_long_query_option
 @model_option
 @json_option
@@ -32,6 +33,7 @@ def search(
     where: str | None,
     offset: int,
     by_document: bool,
+    bridge: bool,
     on_long: str,
     model: str | None,
     as_json: bool,
@@ -39,7 +41,11 @@ def search(
     """Find the passages in KB that answer QUERY."""
     import samespace
 
-    with samespace.open(kb, model=model) as collection:
+    with samespace.open(kb, model=None if bridge else model) as collection:
+        if bridge:
+            from samespace.migrate.bridging import use_bridge
+
+            use_bridge(collection, model)
         results = collection.search(
             query,
             k,

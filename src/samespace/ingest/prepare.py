@@ -148,7 +148,7 @@ def _document(
     if known == item.content_hash:
         return Unchanged(item)
     try:
-        cleaned = _with_text(clean(item))
+        cleaned = as_cleaned(item)
         chunks = chunk(cleaned, count, recipe)
     except (MissingExtra, ModelError, SpaceError, StoreError):
         raise  # this is about the model or the store, and would be said of every document
@@ -175,6 +175,11 @@ def _unfit(document: Document) -> str:
     except UnicodeEncodeError:
         return "the id holds a lone surrogate, which is no character"
     return ""
+
+
+def as_cleaned(document: Document) -> Document:
+    """Return a document as it is stored and cut."""
+    return _with_text(clean(document))
 
 
 def _with_text(document: Document) -> Document:

@@ -1,18 +1,35 @@
-"""Whether two ways of running one model make the same vectors: measured, not assumed."""
+"""Whether what two embedders make may stand in one space: measured, not assumed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from samespace.errors import SpaceMismatch
 from samespace.models.base import Embedder
 from samespace.models.cache import CachedEmbedder
-from samespace.space import CANARY_COSINE, Canary, EmbedFunction, Space, Vectors, record_canaries
-from samespace.types import Role
+from samespace.models.catalog import find
+from samespace.models.derived import DerivedEmbedder
+from samespace.models.inputs import OnLongText
+from samespace.space import (
+    CANARY_COSINE,
+    Canary,
+    EmbedFunction,
+    Space,
+    Vectors,
+    canary_cosines,
+    canary_likeness,
+    check_canaries,
+    record_canaries,
+)
+
+FAMILY_COSINE = 0.9
+"""The least cosine of a canary between two models that are declared to share one space."""
+
+_SHARED = ("kind", "modality", "dimensions", "normalized", "metric", "precision")
+"""What two models of a family must have in common; all else may differ."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +53,27 @@ class Agreement:
         """Whether every canary agrees within `CANARY_COSINE`."""
         return self.least >= CANARY_COSINE
 
+    def __str__(self) -> str:
+        return ", ".join(f"{cosine:.4f}" for cosine in self.cosines)
+
 
 def for_canaries(embedder: Embedder) -> EmbedFunction:
-    """Return a model's `embed` as canaries need it: a small window cuts the long one."""
-    return lambda texts, role: embedder.embed(texts, role, on_long="truncate")
+    """Return a model's `embed` as canaries need it: a small window cuts the long one.
+
+    Where tokens are estimated nothing can be cut, and `TooLong` says that it does not fit.
+    """
+    exact = getattr(embedder, "exact_counts", True)
+    on_long: OnLongText = "truncate" if exact else "error"
+    return lambda texts, role: embedder.embed(texts, role, on_long=on_long)
+
+
+def check_model(embedder: Embedder, recorded: Sequence[Canary], *, quick: bool = True) -> None:
+    """Raise ModelDrift if a model answers the recorded inputs with other vectors than it did.
+
+    As `check_canaries`; but of a relative that `same_space` admitted only that it is near.
+    """
+    least = embedder.least if isinstance(embedder, _Admitted) else CANARY_COSINE
+    check_canaries(for_canaries(embedder), recorded, quick=quick, least=least)
 
 
 def agreement(a: Embedder, b: Embedder) -> Agreement:
@@ -57,8 +91,10 @@ def same_space(
 ) -> Embedder:
     """Return an embedder for a space: the one given, if its vectors may stand in that space.
 
-    It may if its Space is this one. If only the arithmetic differs it may if it gives the
-    recorded canaries, all of them, the vectors that they had.
+    It may if its Space is this one. If only the arithmetic differs, it may if it gives the
+    recorded canaries, all of them, the vectors that they had. If the catalog declares both models
+    to be of one family, it may if every canary is nearest to its own recorded vector, and as near
+    as `FAMILY_COSINE`. `check_model` tells later whether what is returned has drifted.
 
     Args:
         embedder: what shall make vectors of the space.
@@ -70,55 +106,78 @@ def same_space(
         SpaceMismatch: the spaces differ in another field, or the vectors do.
     """
     fields = space.diff(embedder.space)
-    if set(fields) != {"arithmetic"} or not recorded:
-        space.require(embedder.space, doing)
-        return embedder
+    if fields and recorded and set(fields) == {"arithmetic"}:
+        return _of_one_model(embedder, space, recorded, doing)
+    if fields and recorded and one_family(space, embedder.space):
+        return _of_one_family(embedder, space, recorded, doing)
+    space.require(embedder.space, doing)
+    return embedder
+
+
+def one_family(a: Space, b: Space) -> bool:
+    """Say whether the catalog declares two models to share one space.
+
+    Their entries name one family, or the entry of one names the other model as its family; and
+    their vectors are of one form: width, normalization, metric, kind.
+    """
+    if a.model == b.model or any(getattr(a, name) != getattr(b, name) for name in _SHARED):
+        return False
+    first, second = find(a.model), find(b.model)
+    if first is None or second is None:
+        return False
+    return (first.family or first.name) == (second.family or second.name)
+
+
+def _of_one_model(
+    embedder: Embedder, space: Space, recorded: Sequence[Canary], doing: str
+) -> Embedder:
     seen = _compare(embedder, recorded)
     if not seen.one_space:
         raise SpaceMismatch(
             f"{doing}: the model computes in {embedder.space.arithmetic}, the collection was made "
             f"in {space.arithmetic}, and their vectors are not the same. Cosines over "
-            f"{len(recorded)} canaries: {', '.join(f'{c:.4f}' for c in seen.cosines)}; expected "
-            f"at least {CANARY_COSINE}. Use the model in {space.arithmetic}, or make a new "
-            "collection with this one.",
-            fields,
+            f"{len(recorded)} canaries: {seen}; expected at least {CANARY_COSINE}.\n"
+            f"{space.explain(embedder.space)}\n"
+            "To change the collection's model: samespace migrate KB --to MODEL.",
+            space.diff(embedder.space),
         )
     if isinstance(embedder, CachedEmbedder):
-        cached: Embedder = CachedEmbedder(_Admitted(embedder.inner, space), embedder.cache)
+        cached: Embedder = CachedEmbedder(_Admitted(embedder.inner, space, CANARY_COSINE), embedder.cache)
         return cached
-    return _Admitted(embedder, space)
+    return _Admitted(embedder, space, CANARY_COSINE)
 
 
-class _Admitted:
-    """An embedder whose vectors were measured to be those of another space."""
+def _of_one_family(
+    embedder: Embedder, space: Space, recorded: Sequence[Canary], doing: str
+) -> Embedder:
+    alike = canary_likeness(for_canaries(embedder), recorded)
+    seen = Agreement(tuple(map(float, alike.diagonal())))
+    mistaken = int((alike.argmax(axis=1) != np.arange(len(recorded))).sum())
+    if mistaken or seen.least < FAMILY_COSINE:
+        raise SpaceMismatch(
+            f"{doing}: {embedder.space.model} is declared to share the space of {space.model}, "
+            f"but its vectors lie elsewhere. Cosines over {len(recorded)} canaries: {seen}; "
+            f"expected at least {FAMILY_COSINE}. {mistaken} of them are nearest to another canary. "
+            "Take the family out of your entry in the catalog, or ask the provider.\n"
+            "To change the collection's model: samespace migrate KB --to MODEL.",
+            space.diff(embedder.space),
+        )
+    # Before the cache, whose keys must name the model that made a vector: the family's are near
+    # each other, not the same.
+    return _Admitted(embedder, space, FAMILY_COSINE)
 
-    def __init__(self, embedder: Embedder, space: Space) -> None:
+
+class _Admitted(DerivedEmbedder):
+    """An embedder whose canaries were measured to lie in another space, `least` near at least."""
+
+    def __init__(self, embedder: Embedder, space: Space, least: float) -> None:
         self._embedder = embedder
-        self.space = space
+        self._space = space
+        self.least = least
 
-    @property
-    def max_tokens(self) -> int:
-        return self._embedder.max_tokens
-
-    def count(self, texts: Sequence[str], role: Role = "document") -> list[int]:
-        return self._embedder.count(texts, role)
-
-    def embed(
-        self,
-        texts: Sequence[str],
-        role: Role,
-        *,
-        on_long: Literal["error", "truncate"] = "error",
-    ) -> Vectors:
-        array = self._embedder.embed(texts, role, on_long=on_long).array
-        return Vectors(array, self.space, role)
+    def _derived(self, vectors: Vectors) -> Vectors:
+        return Vectors(vectors.array, self._space, vectors.role)
 
 
 def _compare(embedder: Embedder, recorded: Sequence[Canary]) -> Agreement:
-    embed = for_canaries(embedder)
-    cosines = []
-    for canary in recorded:
-        now = embed([canary.text], canary.role).array[0]
-        norms = np.linalg.norm(now) * np.linalg.norm(canary.vector)
-        cosines.append(float(now @ canary.vector / norms))
-    return Agreement(tuple(cosines))
+    return Agreement(canary_cosines(for_canaries(embedder), recorded))

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 from samespace.forms import MultiVectors, SparseVectors
 from samespace.space import Space, Vectors
 from samespace.types import Role
 
+V_co = TypeVar("V_co", covariant=True)
 
-@runtime_checkable
-class Embedder(Protocol):
+
+class Embeds(Protocol[V_co]):
     """A runtime for one Space. Any object that has these members works.
 
     An embedder is safe to call from several threads at once. A vector does not depend on what
     else is in the call, nor on the order of the inputs.
+
+    Three more members are used where an embedder has them:
+
+    - `exact_counts`: False where `count` estimates, on the upper side.
+    - `stream(texts, role, *, on_long)`: yields positions and vectors as they are done, so that
+      what was done before a failure is kept.
+    - `usage`: what a provider was asked, a `samespace.models.hosted.Usage`, or None.
     """
 
     @property
@@ -39,52 +47,25 @@ class Embedder(Protocol):
         role: Role,
         *,
         on_long: Literal["error", "truncate"] = "error",
-    ) -> Vectors:
-        """Return one vector per text, in the order of the texts.
+    ) -> V_co:
+        """Return the vectors of the texts, in their order.
 
         Raises:
             TooLong: a text exceeds `max_tokens` and `on_long` is "error".
         """
 
 
-class SparseEmbedder(Protocol):
-    """An `Embedder` whose space is of kind "sparse"; see there for the members."""
-
-    @property
-    def space(self) -> Space: ...
-
-    @property
-    def max_tokens(self) -> int: ...
-
-    def count(self, texts: Sequence[str], role: Role = "document") -> list[int]: ...
-
-    def embed(
-        self,
-        texts: Sequence[str],
-        role: Role,
-        *,
-        on_long: Literal["error", "truncate"] = "error",
-    ) -> SparseVectors: ...
+@runtime_checkable
+class Embedder(Embeds[Vectors], Protocol):
+    """Makes one vector for a text; its space is of kind "dense"."""
 
 
-class MultiVectorEmbedder(Protocol):
-    """An `Embedder` whose space is of kind "multi-vector"; see there for the members."""
+class SparseEmbedder(Embeds[SparseVectors], Protocol):
+    """Makes weights of the words of a vocabulary; its space is of kind "sparse"."""
 
-    @property
-    def space(self) -> Space: ...
 
-    @property
-    def max_tokens(self) -> int: ...
-
-    def count(self, texts: Sequence[str], role: Role = "document") -> list[int]: ...
-
-    def embed(
-        self,
-        texts: Sequence[str],
-        role: Role,
-        *,
-        on_long: Literal["error", "truncate"] = "error",
-    ) -> MultiVectors: ...
+class MultiVectorEmbedder(Embeds[MultiVectors], Protocol):
+    """Makes a vector for each token; its space is of kind "multi-vector"."""
 
 
 @runtime_checkable

@@ -117,9 +117,36 @@ class DerivedEmbedder:
         return getattr(self._embedder, "usage", None)
 
     def _derived(self, vectors: Vectors) -> Vectors:
-        space, role, array = self._space, vectors.role, vectors.array
-        if space.dimensions < array.shape[1]:
-            array = truncate(array, space.dimensions, normalize=space.normalized)
-        if role == "document" and space.precision != "float32":
-            array = dequantize(quantize(array, space.precision), normalize=space.normalized)
-        return Vectors(array, space, role)
+        return derive(vectors, self._space)
+
+
+def is_derived(space: Space, source: Space) -> bool:
+    """Say whether a space's vectors can be computed from another's, without the model.
+
+    >>> from samespace.models import HashEmbedder
+    >>> source = HashEmbedder().space
+    >>> small = DerivedEmbedder(HashEmbedder(), dimensions=128).space
+    >>> is_derived(small, source), is_derived(source, small)
+    (True, False)
+    """
+    differing = set(source.diff(space))
+    return (
+        bool(differing)
+        and differing <= {"dimensions", "precision"}
+        and space.dimensions <= source.dimensions
+        and source.precision == "float32"
+    )
+
+
+def derive(vectors: Vectors, space: Space) -> Vectors:
+    """Return vectors in a space whose vectors are computed from theirs, see `is_derived`.
+
+    Raises:
+        InvalidVectors: a vector is all zeros in the dimensions that are kept.
+    """
+    role, array = vectors.role, vectors.array
+    if space.dimensions < array.shape[1]:
+        array = truncate(array, space.dimensions, normalize=space.normalized)
+    if role == "document" and space.precision != "float32":
+        array = dequantize(quantize(array, space.precision), normalize=space.normalized)
+    return Vectors(array, space, role)

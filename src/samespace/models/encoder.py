@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,6 +35,8 @@ _EXPORT = (
     "onnx/model.onnx, which samespace then runs as it is"
 )
 MPNET_BUCKETS = 32
+
+_OF_A_LAYER = re.compile(r"(?:^|\.)encoder\.layer\.(\d+)\.")
 
 _LAYER = {
     "query": "attention.self.query",
@@ -93,7 +97,8 @@ class Encoder:
         """Return every tensor of `shapes` from a file that uses the family's own names.
 
         Raises:
-            ModelError: one is absent or has another shape than config.json says.
+            ModelError: one is absent or has another shape than config.json says, or there are more
+                layers.
         """
         word = "embeddings.word_embeddings.weight"
         prefix = next((n.removesuffix(word) for n in stored.names() if n.endswith(word)), "")
@@ -121,6 +126,7 @@ class Encoder:
             for name, source in (_MPNET_LAYER if self.family == "mpnet" else _LAYER).items():
                 for part in ("weight", "bias"):
                     found[f"{layer}.{name}.{part}"] = read(f"encoder.layer.{layer}.{source}.{part}")
+        check_layers(stored.names(), self.layers)
         for name, shape in self.shapes().items():
             if found[name].shape != shape:
                 raise ModelError(
@@ -128,6 +134,19 @@ class Encoder:
                     f"{shape}: the folder mixes two models"
                 )
         return found
+
+
+def check_layers(names: Iterable[str], layers: int) -> None:
+    """Raise ModelError if a file holds weights of more layers than config.json says.
+
+    They would be left out without a word: another model, under the same digest of weights.
+    """
+    if any(int(found[1]) >= layers for found in map(_OF_A_LAYER.search, names) if found):
+        raise ModelError(
+            f"config.json says num_hidden_layers {layers}, but the weights hold more layers, which "
+            "would be left out. Take the config.json that belongs to them; a smaller model is made "
+            "with transformers: model.save_pretrained(folder)"
+        )
 
 
 def first_position(config: JsonFile) -> int:

@@ -68,7 +68,8 @@ def read_image_text(
     """Read a folder of sentence-transformers or transformers, without loading weights.
 
     The Space's tokenizer is the digest of tokenizer.json, what is done to texts before it, and
-    the digest of how images are prepared: "<sha256>+lowercase+images:<sha256>".
+    the digest of how images are prepared: "<sha256>+lowercase+images:<sha256>". What fills SigLIP's
+    texts up is in it where it is not what Google published.
 
     Raises:
         ModelNotFound: there is no folder, or no model in it.
@@ -107,6 +108,7 @@ def read_image_text(
         tokenizer=tokenizer_identity(root)
         + "+lowercase" * lowercase
         + "+unpunctuated" * unpunctuated
+        + f"+filled:{padding}" * (padding not in (None, _filler(unpunctuated)))
         + f"+images:{recipe.digest}",
         pooling="none",
         normalized=given.normalized is not False,
@@ -183,6 +185,11 @@ def _dimensions(family: Family, config: JsonFile, text: JsonFile, vision: JsonFi
             f"{config.path}: texts have {read} dimensions and images {seen}; expected the same"
         )
     return seen
+
+
+def _filler(unpunctuated: bool) -> str:
+    """Return what fills up the texts of Google's SigLIP: the first generation's, or the second's."""
+    return "</s>" if unpunctuated else "<pad>"
 
 
 def _siglip_texts(root: Path) -> tuple[bool, bool, str]:

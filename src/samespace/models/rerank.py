@@ -3,38 +3,28 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from samespace.errors import InputError
 from samespace.forms import MultiVectors, SparseVectors
-from samespace.models.base import Embedder, MultiVectorEmbedder, Reranker, SparseEmbedder
+from samespace.models.base import Embedder, Embeds, MultiVectorEmbedder, Reranker, SparseEmbedder
 from samespace.models.catalog import find
 from samespace.models.loading import load, refuse_unsupported
 from samespace.models.weights import locate
 from samespace.models.what import What, what_is
-from samespace.space import Space, Vectors
-from samespace.types import Role
+from samespace.space import Vectors
 from samespace.vectors.late import maxsim, sparse_dot
 
 ENTRY_POINTS = "samespace.rerankers"
 
-
-class _Embeds(Protocol):
-    @property
-    def space(self) -> Space: ...
-
-    def embed(
-        self, texts: Sequence[str], role: Role, *, on_long: Literal["error", "truncate"] = "error"
-    ) -> Any: ...
+E = TypeVar("E", bound=Embeds[Any])
 
 
-E = TypeVar("E", bound=_Embeds)
-
-
-class _Judge(Generic[E]):
+class _Judge(ABC, Generic[E]):
     """Scores texts by comparing their vectors with the query's, in one Space."""
 
     def __init__(self, embedder: E, on_long: Literal["error", "truncate"] = "error") -> None:
@@ -59,8 +49,9 @@ class _Judge(Generic[E]):
         asked.space.require(found.space, "reranking")
         return [float(score) for score in self._compare(asked, found)]
 
+    @abstractmethod
     def _compare(self, asked: Any, found: Any) -> Any:
-        raise NotImplementedError
+        """Return the score of each text found."""
 
 
 class EmbedderReranker(_Judge[Embedder]):

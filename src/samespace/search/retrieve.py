@@ -6,12 +6,12 @@ import dataclasses
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, overload
+from typing import Literal, Protocol, overload
 
 from samespace.errors import InputError
 from samespace.search.fusion import Fused, reciprocal_rank_fusion, single
 from samespace.space import Vectors
-from samespace.store.base import Candidate, Reader
+from samespace.store.base import Candidate, StoredChunk
 from samespace.types import Hit
 
 Mode = Literal["dense", "lexical", "hybrid"]
@@ -66,7 +66,8 @@ class Request:
 class Results(Sequence[Hit]):
     """The hits of one search, best first, with the space that they were found in.
 
-    A sequence of `Hit`; `took_ms` is the wall time of the search in milliseconds.
+    A sequence of `Hit`; `took_ms` is the wall time of the search in milliseconds. `bridge` names
+    the model that embedded the question where a bridge stands in for the space's own.
     """
 
     query: str
@@ -74,6 +75,7 @@ class Results(Sequence[Hit]):
     space: str
     took_ms: float
     hits: tuple[Hit, ...]
+    bridge: str = ""
 
     def __len__(self) -> int:
         return len(self.hits)
@@ -89,7 +91,20 @@ class Results(Sequence[Hit]):
         return iter(self.hits)
 
 
-def retrieve(reader: Reader, request: Request, vector: Callable[[], Vectors]) -> tuple[Hit, ...]:
+class Searched(Protocol):
+    """What is searched: one reader of a store, or several as one; see `store.base.Reader`."""
+
+    def dense(self, query: Vectors, k: int, where: str | None = None) -> list[Candidate]:
+        """Return the k nearest chunks, best first."""
+
+    def lexical(self, query: str, k: int, where: str | None = None) -> list[Candidate]:
+        """Return the k best chunks by BM25, best first."""
+
+    def fetch(self, rows: Sequence[int]) -> list[StoredChunk]:
+        """Return the chunks with these rows, in this order."""
+
+
+def retrieve(reader: Searched, request: Request, vector: Callable[[], Vectors]) -> tuple[Hit, ...]:
     """Search one snapshot of a store.
 
     Args:
@@ -139,7 +154,7 @@ def _append(ranked: list[Fused], deeper: list[Fused]) -> list[Fused]:
 
 
 def _candidates(
-    reader: Reader, request: Request, vector: Vectors | None, depth: int
+    reader: Searched, request: Request, vector: Vectors | None, depth: int
 ) -> dict[str, list[Candidate]]:
     lists: dict[str, list[Candidate]] = {}
     if vector is not None:
@@ -155,7 +170,7 @@ def _fuse(mode: Mode, lists: dict[str, list[Candidate]]) -> list[Fused]:
     return single(mode, lists[mode])
 
 
-def _hits(reader: Reader, fused: Sequence[Fused], wanted: int, by_document: bool) -> list[Hit]:
+def _hits(reader: Searched, fused: Sequence[Fused], wanted: int, by_document: bool) -> list[Hit]:
     hits: list[Hit] = []
     seen: set[str] = set()
     step = max(wanted, 32)

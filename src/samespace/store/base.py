@@ -18,7 +18,7 @@ from samespace.types import Chunk, Document, MetadataValue
 
 @dataclass(frozen=True)
 class Header:
-    """What is fixed when a collection is made, and read when it is opened.
+    """What is fixed of a side: when a collection is made, and when a migration makes another.
 
     `model` is how the user named the model (a name or a folder): a hint for loading, never an
     identity. `recipe` is a JSON object that the store keeps and does not read. `language` is an
@@ -81,6 +81,10 @@ class Totals:
 class Reader(Protocol):
     """A consistent view of the last commit. Used by one thread; close it (or use `with`)."""
 
+    @property
+    def header(self) -> Header:
+        """What is fixed of what this view searches."""
+
     def dense(self, query: Vectors, k: int, where: str | None = None) -> list[Candidate]:
         """Return the k nearest chunks by exact inner product, best first, ties by row.
 
@@ -141,7 +145,7 @@ class Store(Protocol):
 
     @property
     def header(self) -> Header:
-        """What was fixed when the store was made."""
+        """What is fixed of the active side, as of the last commit."""
 
     def read(self) -> AbstractContextManager[Reader]:
         """Return a new reader on the last commit."""

@@ -18,27 +18,26 @@ _DEAD_SHARE = 0.2
 
 
 def chunk_texts(
-    connection: sqlite3.Connection, after: int, to: int | None = None
+    connection: sqlite3.Connection, state: State, after: int
 ) -> Iterator[tuple[int, str]]:
-    """Yield (row, indexed text) of the chunks behind a row, up to another, in order."""
+    """Yield (row, indexed text) of a side's chunks behind a row, in order."""
     for row, context, text in connection.execute(
-        "SELECT row, context, text FROM chunks WHERE row > ? AND row <= ? ORDER BY row",
-        (after, 2**62 if to is None else to),
+        f"SELECT row, context, text FROM {state.chunks} WHERE row > ? ORDER BY row", (after,)
     ):
         yield row, f"{context}\n{text}" if context else text
 
 
 def reach(connection: sqlite3.Connection, state: State) -> tuple[int, int]:
     """Return the last chunk row and the last tombstone that an index can have seen by now."""
-    row = connection.execute("SELECT max(row) FROM chunks").fetchone()[0]
-    tombstone = connection.execute("SELECT max(number) FROM tombstones").fetchone()[0]
+    row = connection.execute(f"SELECT max(row) FROM {state.chunks}").fetchone()[0]
+    tombstone = connection.execute(f"SELECT max(number) FROM {state.tombstones}").fetchone()[0]
     return max(row or 0, state.lexical.row), max(tombstone or 0, state.lexical.tombstone)
 
 
 def build_next(
-    connection: sqlite3.Connection, lexical: LexicalFolder, *, rebuild: bool = False
+    connection: sqlite3.Connection, lexical: LexicalFolder, state: State, *, rebuild: bool = False
 ) -> Mark:
-    """Build the next generation, without naming it in the database; return its mark.
+    """Build a cut's next generation, without naming it in the database; return its mark.
 
     Returns the present mark where that has seen everything. What cannot be built upon is
     rebuilt from the database.
@@ -47,39 +46,39 @@ def build_next(
         Unusable: the index could not be written.
         OSError: the disk refused.
     """
-    state = read_state(connection)
     base = state.lexical
-    mark = Mark(base.generation + 1, *reach(connection, state))
+    mark = Mark(base.cut, base.generation + 1, *reach(connection, state))
     if not rebuild and (mark.row, mark.tombstone) == (base.row, base.tombstone):
         return base
     if not rebuild and base.generation:
         deleted = [
             row
             for (row,) in connection.execute(
-                "SELECT row FROM tombstones WHERE number > ? AND row <= ?",
+                f"SELECT row FROM {state.tombstones} WHERE number > ? AND row <= ?",
                 (base.tombstone, base.row),
             )
         ]
         try:
             dead = lexical.dead(base) + len(deleted)
             if dead <= _DEAD_SHARE * lexical.open(base).documents:
-                lexical.build(base, mark, chunk_texts(connection, base.row), deleted)
+                lexical.build(base, mark, chunk_texts(connection, state, base.row), deleted)
                 return mark
         except Unusable:
             pass
-    lexical.build(None, mark, chunk_texts(connection, 0))
+    lexical.build(None, mark, chunk_texts(connection, state, 0))
     return mark
 
 
 def catch_up(
-    connection: sqlite3.Connection, lexical: LexicalFolder, *, rebuild: bool = False
+    connection: sqlite3.Connection, lexical: LexicalFolder, side: int, *, rebuild: bool = False
 ) -> State:
     """Build the next generation, name it in the database, and remove those before the last.
 
     The last but one stays for readers whose snapshot names it.
     """
-    before = read_state(connection).lexical
-    mark = build_next(connection, lexical, rebuild=rebuild)
+    state = read_state(connection, side)
+    before = state.lexical
+    mark = build_next(connection, lexical, state, rebuild=rebuild)
     if mark != before:
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -90,4 +89,4 @@ def catch_up(
                 connection.execute("ROLLBACK")
             raise
         lexical.sweep(before.generation, mark.generation)
-    return read_state(connection)
+    return read_state(connection, side)

@@ -8,6 +8,8 @@ the next `compact` finishes the database.
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import shutil
 import sqlite3
 import time
@@ -18,16 +20,24 @@ from samespace.errors import CollectionLocked, WriteFailed
 from samespace.store.bm25 import Unusable
 from samespace.store.catch_up import build_next
 from samespace.store.faults import guarded
-from samespace.store.schema import State, connect, publish_mark, raise_change, read_state
-from samespace.store.segments import SegmentWriter, bytes_below, trim
+from samespace.store.schema import (
+    Mark,
+    State,
+    connect,
+    live_cuts,
+    publish_mark,
+    raise_change,
+    read_states,
+)
+from samespace.store.segments import Mapped, SegmentWriter, bytes_below, trim
 from samespace.store.shared import Shared
-from samespace.store.writer import sweep_vectors
+from samespace.store.writer import sweep
 
 _READER_SECONDS = 10.0
 """How long to wait, at least, for readers of the old state to go."""
 
-_LIVE = "EXISTS (SELECT 1 FROM chunks c WHERE c.hash = v.hash)"
 _Batch = tuple[int, int, int]
+"""First row, number of rows and CRC-32 of what was written at once."""
 
 
 def compact(shared: Shared, timeout: float) -> int:
@@ -42,12 +52,13 @@ def compact(shared: Shared, timeout: float) -> int:
         connection = connect(shared.database, write=True)
         try:
             connection.execute("PRAGMA secure_delete = ON")
-            state = _swap(shared, connection)
+            states = _swap(shared, connection)
             shared.forget()
-            sweep_vectors(shared, state.generation)
-            shared.lexical.sweep(state.lexical.generation)
-            folder = shared.vector_folder(state.generation)
-            trim(folder, state.rows, shared.header.space.dimensions)
+            sweep(shared, states)
+            for state in states:
+                shared.lexical(state.cut).sweep(state.lexical.generation)
+                dimensions = shared.header(connection, state).space.dimensions
+                trim(shared.vector_folder(state), state.rows, dimensions)
             connection.execute("VACUUM")
             _empty_log(connection, shared, max(timeout, _READER_SECONDS))
         finally:
@@ -55,51 +66,83 @@ def compact(shared: Shared, timeout: float) -> int:
     return max(0, before - bytes_below(shared.path))
 
 
-def _swap(shared: Shared, connection: sqlite3.Connection) -> State:
-    state = read_state(connection)
+def _swap(shared: Shared, connection: sqlite3.Connection) -> list[State]:
+    states = read_states(connection)
     # What a killed run left beside the present generations would be in the way of the new ones.
-    sweep_vectors(shared, state.generation)
-    live = [
-        row
-        for (row,) in connection.execute(
-            f"SELECT v.row FROM vectors v WHERE v.space = ? AND {_LIVE} ORDER BY v.row",
-            (state.space,),
-        )
+    sweep(shared, states)
+    cuts = live_cuts(connection)
+    spaces = {state.space: state for state in states}.values()
+    rewritten = [
+        (state, live, copy_vectors(shared, connection, state, live))
+        for state, live in [(state, _live(connection, state, cuts)) for state in spaces]
+        if len(live) < state.rows
     ]
-    rewrite = len(live) < state.rows
-    batches = _copy_vectors(shared, state, live) if rewrite else []
-    deleted = connection.execute("SELECT count(*) FROM tombstones").fetchone()[0]
-    try:
-        mark = build_next(connection, shared.lexical, rebuild=deleted > 0)
-    except Unusable as error:
-        raise WriteFailed(
-            f"{shared.path}: the lexical index could not be written: {error}. Nothing was "
-            "changed. Free some space and compact again."
-        ) from error
-    if not rewrite and mark == state.lexical:
-        return state
+    marks = [_index(shared, connection, state) for state in _one_per_cut(states)]
+    if not rewritten and set(marks) == {state.lexical for state in states}:
+        return states
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if rewrite:
-            _rename_rows(connection, state, live, batches)
-        connection.execute("DELETE FROM tombstones")
-        publish_mark(connection, mark)
+        for state, live, batches in rewritten:
+            rename_rows(connection, state, live, batches)
+        for cut in cuts:
+            connection.execute(f"DELETE FROM tombstones_{cut}")
+        for mark in marks:
+            publish_mark(connection, mark)
         raise_change(connection)
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-    return read_state(connection)
+    return read_states(connection)
 
 
-def _copy_vectors(shared: Shared, state: State, live: list[int]) -> list[_Batch]:
-    """Write the live vectors into the next generation; return (first, rows, CRC-32) of batches."""
-    dimensions = shared.header.space.dimensions
-    writer = SegmentWriter(shared.vector_folder(state.generation + 1), dimensions, 0)
+def _one_per_cut(states: list[State]) -> list[State]:
+    return list({state.cut: state for state in states}.values())
+
+
+def _live(connection: sqlite3.Connection, state: State, cuts: list[int]) -> list[int]:
+    """Return the rows of a space's vectors that a chunk of any side names."""
+    named = " OR ".join(
+        f"EXISTS (SELECT 1 FROM chunks_{cut} c WHERE c.hash = v.hash)" for cut in cuts
+    )
+    found = connection.execute(
+        f"SELECT v.row FROM vectors v WHERE v.space = ? AND ({named}) ORDER BY v.row",
+        (state.space,),
+    )
+    return [row for (row,) in found]
+
+
+def _index(shared: Shared, connection: sqlite3.Connection, state: State) -> Mark:
+    deleted = connection.execute(f"SELECT count(*) FROM {state.tombstones}").fetchone()[0]
+    try:
+        return build_next(connection, shared.lexical(state.cut), state, rebuild=deleted > 0)
+    except Unusable as error:
+        raise WriteFailed(
+            f"{shared.path}: the lexical index could not be written: {error}. Nothing was "
+            "changed. Free some space and compact again."
+        ) from error
+
+
+def copy_vectors(
+    shared: Shared,
+    connection: sqlite3.Connection,
+    state: State,
+    live: list[int],
+    mapped: Mapped | None = None,
+) -> list[_Batch]:
+    """Write the vectors of these rows into the next generation.
+
+    Raises:
+        CollectionDamaged: a file is missing or too short, and `mapped` is not given.
+    """
+    header = shared.header(connection, state)
+    mapped = mapped or shared.mapped(state, header)
+    folder = shared.vector_folder(dataclasses.replace(state, generation=state.generation + 1))
+    writer = SegmentWriter(folder, header.space.dimensions, 0)
     batches: list[_Batch] = []
     try:
-        for block in shared.mapped(state).gather(np.asarray(live, np.int64)):
+        for block in mapped.gather(np.asarray(live, np.int64)):
             first = writer.append(block)
             batches.append((first, len(block), writer.crc32))
             writer.sync()
@@ -112,14 +155,14 @@ def _copy_vectors(shared: Shared, state: State, live: list[int]) -> list[_Batch]
     return batches
 
 
-def _rename_rows(
+def rename_rows(
     connection: sqlite3.Connection, state: State, live: list[int], batches: list[_Batch]
 ) -> None:
+    """Name the rows of the next generation: those of `live`, in this order, and no others."""
     space = state.space
     connection.execute(
-        "DELETE FROM vectors WHERE space = ? AND NOT EXISTS "
-        "(SELECT 1 FROM chunks c WHERE c.hash = vectors.hash)",
-        (space,),
+        "DELETE FROM vectors WHERE space = ? AND row NOT IN (SELECT value FROM json_each(?))",
+        (space, json.dumps(live)),
     )
     # Ascending, so that the place that a row moves down to is always free.
     connection.executemany(

@@ -6,6 +6,7 @@
     KB/write.lock                                   held by the one writer
     KB/vectors/<space>/<generation>/NNNNNN.f32      vectors, row-major float32
     KB/lexical/<generation>/                        tantivy's index, a shadow of the record
+    KB/lexical-<cut>/<generation>/                  the same of another cut, after a migration
 
 Every commit is one SQLite transaction. Whatever else is on disk exists only as far as the
 database names it.
@@ -18,29 +19,40 @@ import os
 import secrets
 import sqlite3
 import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
-import numpy as np
 from filelock import BaseFileLock
 
 from samespace.errors import CollectionExists, CollectionLocked, CollectionNotFound
-from samespace.space import Canary, Space
 from samespace.store.base import Header, Totals
-from samespace.store.check import check
+from samespace.store.check import Problem, check
 from samespace.store.compact import compact
 from samespace.store.faults import damaged, guarded
+from samespace.store.headers import add_side, read_header
 from samespace.store.reader import EmbeddedReader
+from samespace.store.repair import mend
 from samespace.store.schema import DATABASE, FORMAT, connect, migrate, read_state, stored_format
-from samespace.store.segments import ON_DISK, bytes_below, sync_folder
+from samespace.store.segments import bytes_below, sync_folder
 from samespace.store.shared import LOCK, Shared
+from samespace.store.sides import is_moving, note
 from samespace.store.writer import EmbeddedWriter
 
 __all__ = ["EmbeddedReader", "EmbeddedStore", "EmbeddedWriter"]
 
+Answer = TypeVar("Answer")
+
 _UNFINISHED = ".creating.sqlite3"
 """A database that is being made; only the finished one gets its name."""
 
+
+_MIGRATION_SECONDS = 10.0
+"""How long a writer waits, at least, while a migration has not ended."""
+_BLINK_SECONDS = 0.2
+"""How long it waits at any other time: some commits are over at once."""
 
 _CREATION_SECONDS = 30.0
 _CREATION_POLL = 0.1
@@ -150,11 +162,12 @@ class EmbeddedStore:
                 found = stored_format(connection, database)
                 if found < FORMAT:
                     _upgrade(folder)
-                header, collection = _read_header(connection, database)
+                # Absolute, so that the collection stays the same one when the working folder
+                # changes.
+                shared = Shared(Path(os.path.abspath(folder)), *_identity(connection, database))
             finally:
                 connection.close()
-        # Absolute, so that the collection stays the same one when the working folder changes.
-        return cls(Shared(Path(os.path.abspath(folder)), header, collection))
+        return cls(shared)
 
     @property
     def path(self) -> Path:
@@ -163,60 +176,54 @@ class EmbeddedStore:
 
     @property
     def header(self) -> Header:
-        """What was fixed when the store was made."""
-        return self._shared.header
+        """What is fixed of the active side, as of the last commit."""
+        return self.ask(lambda connection: self._shared.header(connection, read_state(connection)))
 
-    def read(self) -> EmbeddedReader:
-        """Return a new reader on the last commit."""
-        return EmbeddedReader(self._shared)
+    def side_header(self, side: int) -> Header:
+        """What is fixed of a side."""
+        return self.ask(
+            lambda connection: self._shared.header(connection, read_state(connection, side))
+        )
 
-    def write(self, timeout: float = 0.0) -> EmbeddedWriter:
+    def read(self, side: int | None = None) -> EmbeddedReader:
+        """Return a new reader on the last commit of a side, the active one if None."""
+        return EmbeddedReader(self._shared, side)
+
+    def write(self, timeout: float = 0.0, side: int | None = None) -> EmbeddedWriter:
         """Take the write lock and return the writer. Close it, or use `with`.
+
+        Args:
+            timeout: seconds to wait for another writer.
+            side: the side to write to, the active one if None.
 
         Raises:
             CollectionLocked: another process holds it and `timeout` seconds have passed.
         """
-        return EmbeddedWriter(self._shared, self._shared.lock(timeout))
+        return EmbeddedWriter(self._shared, self._lock(timeout), side)
+
+    def ask(self, question: Callable[[sqlite3.Connection], Answer]) -> Answer:
+        """Return the answer to a question of `samespace.store.sides` on the last commit."""
+        connection = self._shared.take()
+        try:
+            with guarded(self._shared.database, "reading"):
+                connection.execute("BEGIN")
+                return question(connection)
+        finally:
+            self._shared.give(connection)
+
+    def _lock(self, timeout: float) -> BaseFileLock:
+        """Take the write lock; nobody is turned away because of a migration's short commits."""
+        try:
+            return self._shared.lock(timeout)
+        except CollectionLocked:
+            grace = _MIGRATION_SECONDS if self.ask(is_moving) else _BLINK_SECONDS
+            with suppress(CollectionLocked):
+                return self._shared.lock(grace)
+            raise
 
     def totals(self) -> Totals:
         """Count everything."""
-        with self.read() as reader, guarded(self._shared.database, "reading"):
-            connection, state = reader.snapshot.connection, reader.snapshot.state
-            documents = _count(connection, "documents")
-            chunks, tokens, cut = connection.execute(
-                "SELECT count(*), coalesce(sum(tokens), 0), coalesce(sum(dropped), 0) FROM chunks"
-            ).fetchone()
-            live = connection.execute(
-                "SELECT count(*) FROM vectors v WHERE v.space = ? "
-                "AND EXISTS (SELECT 1 FROM chunks c WHERE c.hash = v.hash)",
-                (state.space,),
-            ).fetchone()[0]
-            mark = state.lexical
-            pending = _count(connection, "chunks WHERE row > ?", mark.row)
-            pending += _count(
-                connection,
-                "tombstones WHERE number > ? AND row <= ?",
-                mark.tombstone,
-                mark.row,
-            )
-            dropped: dict[str, int] = {}
-            for (stored,) in connection.execute(
-                "SELECT dropped FROM documents WHERE dropped != '{}'"
-            ):
-                for kind, count in json.loads(stored).items():
-                    dropped[kind] = dropped.get(kind, 0) + count
-        return Totals(
-            documents=documents,
-            chunks=chunks,
-            tokens=tokens,
-            tokens_dropped=cut,
-            vectors=state.rows,
-            dead_vectors=state.rows - live,
-            bytes=bytes_below(self.path),
-            change=state.change,
-            lexical_pending=pending,
-            dropped=dropped,
-        )
+        return self.ask(lambda connection: _totals(connection, bytes_below(self.path)))
 
     def compact(self, timeout: float = 0.0) -> int:
         """Physically erase what was deleted; return the number of bytes freed.
@@ -225,15 +232,28 @@ class EmbeddedStore:
             CollectionLocked: another process is writing, or one does not stop reading.
             WriteFailed: the disk refused; the store is as it was.
         """
-        lock = self._shared.lock(timeout)
+        lock = self._lock(timeout)
         try:
             return compact(self._shared, timeout)
         finally:
             lock.release()
 
-    def check(self) -> list[str]:
-        """Read everything and return what is wrong, one sentence each; empty if all is sound."""
-        return check(self._shared)
+    def check(self, side: int | None = None) -> list[Problem]:
+        """Read everything, or one side, and return what is wrong; empty if all is sound."""
+        return check(self._shared, side)
+
+    def mend(self, problems: Sequence[Problem], timeout: float = 0.0) -> None:
+        """Mend what can be mended without a model; see `samespace.store.repair`.
+
+        Raises:
+            CollectionLocked: another process is writing.
+            WriteFailed: the disk refused.
+        """
+        lock = self._lock(timeout)
+        try:
+            mend(self._shared, problems)
+        finally:
+            lock.release()
 
     def close(self) -> None:
         """Close the files. The store cannot be used afterwards."""
@@ -270,6 +290,43 @@ def _creation_lock(folder: Path) -> BaseFileLock:
         return lock
 
 
+def _totals(connection: sqlite3.Connection, bytes: int) -> Totals:
+    state = read_state(connection)
+    documents = _count(connection, "documents")
+    chunks, tokens, cut = connection.execute(
+        f"SELECT count(*), coalesce(sum(tokens), 0), coalesce(sum(dropped), 0) FROM {state.chunks}"
+    ).fetchone()
+    live = connection.execute(
+        "SELECT count(*) FROM vectors v WHERE v.space = ? "
+        f"AND EXISTS (SELECT 1 FROM {state.chunks} c WHERE c.hash = v.hash)",
+        (state.space,),
+    ).fetchone()[0]
+    mark = state.lexical
+    pending = _count(connection, f"{state.chunks} WHERE row > ?", mark.row)
+    pending += _count(
+        connection,
+        f"{state.tombstones} WHERE number > ? AND row <= ?",
+        mark.tombstone,
+        mark.row,
+    )
+    dropped: dict[str, int] = {}
+    for (stored,) in connection.execute("SELECT dropped FROM documents WHERE dropped != '{}'"):
+        for kind, count in json.loads(stored).items():
+            dropped[kind] = dropped.get(kind, 0) + count
+    return Totals(
+        documents=documents,
+        chunks=chunks,
+        tokens=tokens,
+        tokens_dropped=cut,
+        vectors=state.rows,
+        dead_vectors=state.rows - live,
+        bytes=bytes,
+        change=state.change,
+        lexical_pending=pending,
+        dropped=dropped,
+    )
+
+
 def _count(connection: sqlite3.Connection, what: str, *values: int) -> int:
     return int(connection.execute(f"SELECT count(*) FROM {what}", values).fetchone()[0])
 
@@ -287,51 +344,21 @@ def _upgrade(folder: Path) -> None:
 
 
 def _write_header(connection: sqlite3.Connection, header: Header) -> None:
-    meta = {
-        "collection": secrets.token_hex(16),
-        "model": header.model,
-        "recipe": json.dumps(dict(header.recipe)),
-        "language": header.language,
-        "change": 0,
-        "lexical_generation": 0,
-        "lexical_row": 0,
-        "lexical_tombstone": 0,
-    }
+    meta = {"collection": secrets.token_hex(16), "language": header.language, "change": 0}
     connection.execute("BEGIN IMMEDIATE")
     connection.executemany("INSERT INTO meta VALUES (?, ?)", list(meta.items()))
-    connection.execute(
-        "INSERT INTO spaces (number, id, json, state, generation, rows) "
-        "VALUES (1, ?, ?, 'active', 1, 0)",
-        (header.space.id, header.space.canonical()),
-    )
-    connection.executemany(
-        "INSERT INTO canaries VALUES (1, ?, ?, ?, ?)",
-        [
-            (position, canary.role, canary.text, canary.vector.astype(ON_DISK).tobytes())
-            for position, canary in enumerate(header.canaries)
-        ],
-    )
+    side = add_side(connection, header, "active")
+    note(connection, "made", side)
     connection.execute("COMMIT")
 
 
-def _read_header(connection: sqlite3.Connection, database: Path) -> tuple[Header, str]:
+def _identity(connection: sqlite3.Connection, database: Path) -> tuple[str, str]:
+    """Return the name that the collection gave itself, and its language, if it can be read."""
     try:
         meta = dict(connection.execute("SELECT key, value FROM meta"))
-        number, stored = connection.execute(
-            "SELECT number, json FROM spaces WHERE state = 'active'"
-        ).fetchone()
-        space = Space.from_dict(json.loads(stored))
-        canaries = tuple(
-            Canary(role, text, np.frombuffer(vector, ON_DISK).astype(np.float32))
-            for role, text, vector in connection.execute(
-                "SELECT role, text, vector FROM canaries WHERE space = ? ORDER BY position",
-                (number,),
-            )
-        )
-        read_state(connection)
-        recipe = json.loads(meta["recipe"])
-        header = Header(space, canaries, meta["model"], recipe, meta["language"])
-        return header, str(meta["collection"])
+        collection, language = str(meta["collection"]), str(meta["language"])
+        read_header(connection, read_state(connection), language)
     except (KeyError, TypeError, ValueError) as error:
         seen = f"a required row is missing or cannot be read ({error!r})"
         raise damaged(database, seen) from error
+    return collection, language

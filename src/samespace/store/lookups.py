@@ -12,6 +12,7 @@ from pathlib import Path
 from samespace.store.base import StoredDocument
 from samespace.store.faults import damaged, guarded
 from samespace.store.rows import DOCUMENT_COLUMNS, stored_document
+from samespace.store.schema import State
 from samespace.store.where import parse
 from samespace.store.where_sql import to_sql
 from samespace.types import Document
@@ -33,9 +34,10 @@ class Dropped:
 class Lookups:
     """Questions answered by the database alone, on one connection."""
 
-    def __init__(self, connection: sqlite3.Connection, database: Path) -> None:
+    def __init__(self, connection: sqlite3.Connection, database: Path, state: State) -> None:
         self._connection = connection
         self._database = database
+        self._state = state
 
     def content_hash(self, id: str) -> str | None:
         """Return the content hash of a document, or None if there is none of this id."""
@@ -98,24 +100,37 @@ class Lookups:
             return None
         with guarded(self._database, "reading"):
             row = self._connection.execute(
-                f"SELECT number, {DOCUMENT_COLUMNS} FROM documents WHERE id = ?", (id,)
+                f"SELECT number, (SELECT gaps FROM {self._state.gaps} WHERE document = number), "
+                f"{DOCUMENT_COLUMNS} FROM documents WHERE id = ?",
+                (id,),
             ).fetchone()
             if row is None:
                 return None
+            number, held = row[:2]
             pieces = self._connection.execute(
-                "SELECT start, text FROM chunks WHERE document = ?", (row[0],)
+                f"SELECT start, text FROM {self._state.chunks} WHERE document = ?", (number,)
             ).fetchall()
-        found = stored_document(row[1:], pieces)
+        found = stored_document(row[2:], held or "[]", pieces)
         if found is None:
             raise damaged(self._database, f"the chunks of document {id!r} do not make up its text")
         return found
+
+    def inputs(self) -> Iterator[tuple[str, str, bytes]]:
+        """Yield of every chunk its document's id, its input, and the hash that was noted of it."""
+        with guarded(self._database, "reading"):
+            for id, context, text, hash in self._connection.execute(
+                f"SELECT d.id, c.context, c.text, c.hash FROM {self._state.chunks} c "
+                "JOIN documents d ON d.number = c.document ORDER BY c.row"
+            ):
+                yield id, f"{context}\n{text}" if context else text, hash
 
     def dropped(self) -> Iterator[Dropped]:
         """Yield every document of which something was removed, with how much."""
         with guarded(self._database, "reading"):
             for id, source, characters, tokens in self._connection.execute(
                 "SELECT d.id, d.source, d.dropped, t.tokens FROM documents d LEFT JOIN "
-                "(SELECT document, sum(dropped) AS tokens FROM chunks WHERE dropped > 0 "
+                f"(SELECT document, sum(dropped) AS tokens FROM {self._state.chunks} "
+                "WHERE dropped > 0 "
                 "GROUP BY document) t ON t.document = d.number "
                 "WHERE d.dropped != '{}' OR t.tokens > 0 ORDER BY d.number"
             ):

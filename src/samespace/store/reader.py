@@ -10,13 +10,13 @@ import numpy as np
 
 from samespace.errors import InputError
 from samespace.space import FloatArray, Metric, Vectors
-from samespace.store.base import Candidate, StoredChunk
+from samespace.store.base import Candidate, Header, StoredChunk
 from samespace.store.bm25 import Unusable, View
 from samespace.store.catch_up import CATCH_UP_CHUNKS, chunk_texts
 from samespace.store.faults import guarded
-from samespace.store.lookups import Lookups
+from samespace.store.lookups import BATCH, Lookups
 from samespace.store.rows import STORED_CHUNK, stored_chunk
-from samespace.store.schema import NO_INDEX
+from samespace.store.schema import Mark
 from samespace.store.shared import Rows, Selection, Shared, logger
 from samespace.store.where import parse
 from samespace.store.where_sql import to_sql
@@ -39,11 +39,10 @@ _IN_ROWS = "IN (SELECT value FROM json_each(?))"
 class EmbeddedReader(Lookups):
     """A consistent view of the last commit. Used by one thread; close it, or use `with`."""
 
-    def __init__(self, shared: Shared) -> None:
-        self.snapshot = shared.snapshot()
-        super().__init__(self.snapshot.connection, shared.database)
+    def __init__(self, shared: Shared, side: int | None = None) -> None:
+        self.snapshot = shared.snapshot(side)
+        super().__init__(self.snapshot.connection, shared.database, self.snapshot.state)
         self._shared = shared
-        self._state = self.snapshot.state
         self._mapped = self.snapshot.mapped
         self._views: list[View] | None = None
         self._open = True
@@ -58,6 +57,11 @@ class EmbeddedReader(Lookups):
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    @property
+    def header(self) -> Header:
+        """The Space, model and recipe of the side that this view is of."""
+        return self.snapshot.header
 
     def close(self) -> None:
         """End the view."""
@@ -77,7 +81,7 @@ class EmbeddedReader(Lookups):
             SpaceMismatch: the query lives in another space.
             FilterError: the filter does not parse.
         """
-        space = self._shared.header.space
+        space = self.header.space
         space.require(query.space, f"querying {self._shared.path}")
         if len(query) != 1:
             raise InputError(f"expected exactly one query vector, got {len(query)}")
@@ -103,7 +107,7 @@ class EmbeddedReader(Lookups):
         selection = self._selection(where)
         if selection is not None and not len(selection.chunks):
             return []
-        terms = self._shared.lexical.analysis.terms(query)
+        terms = self._shared.lexical(self._state.cut).analysis.terms(query)
         if not terms:
             return []
         try:
@@ -113,13 +117,31 @@ class EmbeddedReader(Lookups):
             self._views = self._open_views(distrust=True)
             return self._best(terms, k, selection)
 
+    def stored(self, hashes: Sequence[bytes]) -> tuple[list[bytes], Vectors]:
+        """Return those of the hashes that have a vector in the side's space, and their vectors."""
+        rows: dict[int, bytes] = {}
+        with guarded(self._database, "reading"):
+            for start in range(0, len(hashes), BATCH):
+                batch = hashes[start : start + BATCH]
+                marks = ", ".join("?" * len(batch))
+                rows |= self._connection.execute(
+                    f"SELECT row, hash FROM vectors WHERE space = ? AND hash IN ({marks})",
+                    (self._state.space, *batch),
+                ).fetchall()
+        places = np.asarray(sorted(rows), np.int64)
+        space = self.header.space
+        blocks = list(self._mapped.gather(places))
+        array = np.concatenate(blocks) if blocks else np.empty((0, space.dimensions), np.float32)
+        return [rows[place] for place in places.tolist()], Vectors(array, space, "document")
+
     def fetch(self, rows: Sequence[int]) -> list[StoredChunk]:
         """Return the chunks with these rows, in the order asked for; unknown rows are left out."""
         with guarded(self._database, "reading"):
             found = {
                 row[0]: row
                 for row in self._connection.execute(
-                    f"{STORED_CHUNK} WHERE c.row {_IN_ROWS}", (_numbers(rows),)
+                    f"{STORED_CHUNK} WHERE c.row {_IN_ROWS}".format(chunks=self._state.chunks),
+                    (_numbers(rows),),
                 )
             }
         return [stored_chunk(found[row]) for row in rows if row in found]
@@ -176,7 +198,8 @@ class EmbeddedReader(Lookups):
         """Return (vector row, chunk row) for the chunks that these vectors belong to."""
         with guarded(self._database, "reading"):
             return self._connection.execute(
-                "SELECT v.row, c.row FROM vectors v JOIN chunks c ON c.hash = v.hash "
+                f"SELECT v.row, c.row FROM vectors v JOIN {self._state.chunks} c "
+                "ON c.hash = v.hash "
                 f"WHERE v.space = ? AND v.row {_IN_ROWS}",
                 (self._state.space, _numbers(rows)),
             ).fetchall()
@@ -214,7 +237,7 @@ class EmbeddedReader(Lookups):
             return set(candidates[np.isin(candidates, selection.chunks)].tolist())
         with guarded(self._database, "reading"):
             found = self._connection.execute(
-                f"SELECT row FROM chunks WHERE row {_IN_ROWS}", (_numbers(rows),)
+                f"SELECT row FROM {self._state.chunks} WHERE row {_IN_ROWS}", (_numbers(rows),)
             )
             return {row for (row,) in found}
 
@@ -224,28 +247,31 @@ class EmbeddedReader(Lookups):
         Args:
             distrust: take the index on disk for damaged, although it could be opened.
         """
-        mark = self._state.lexical
+        state = self._state
+        mark = state.lexical
         view = None if distrust else self._shared.view(mark)
         damaged = view is None and mark.generation > 0
         with guarded(self._database, "reading"):
-            last = self._connection.execute("SELECT max(row) FROM chunks").fetchone()[0] or 0
+            last = self._connection.execute(
+                f"SELECT coalesce(max(row), 0) FROM {state.chunks}"
+            ).fetchone()[0]
             pending = self._connection.execute(
-                "SELECT count(*) FROM chunks WHERE row > ?", (mark.row,)
+                f"SELECT count(*) FROM {state.chunks} WHERE row > ?", (mark.row,)
             ).fetchone()[0]
         if last and (damaged or pending > CATCH_UP_CHUNKS):
-            repaired = self._shared.repair_lexical(rebuild=damaged)
+            repaired = self._shared.repair_lexical(state.side, rebuild=damaged)
             # Only of the very commit that is read here: a later one may lack rows of this one.
-            if repaired is not None and repaired.change == self._state.change:
+            if repaired is not None and repaired.change == state.change:
                 mark = repaired.lexical
                 view = self._shared.view(mark)
         if view is None:
-            mark = NO_INDEX
+            mark = Mark(state.cut)
         views = [] if view is None else [view]
         if last > mark.row:
             connection = self._connection
             with guarded(self._database, "reading"):
                 unseen = self._shared.memory(
-                    mark, self._state.change, last, lambda after: chunk_texts(connection, after)
+                    mark, state.change, last, lambda after: chunk_texts(connection, state, after)
                 )
             views.append(unseen)
         return views
@@ -256,7 +282,7 @@ class EmbeddedReader(Lookups):
             return None
         node = parse(where)
         with guarded(self._database, "reading"):
-            return self._shared.selection(self._state.change, where, lambda: self._select(node))
+            return self._shared.selection(self._state, where, lambda: self._select(node))
 
     def _select(self, node: Node) -> Selection:
         condition, values = to_sql(node)
@@ -270,16 +296,17 @@ class EmbeddedReader(Lookups):
             table = self._sorted_by_chunk(f"WHERE c.document {_IN_ROWS}", _numbers(numbers))
             return Selection(table[:, 1].copy(), table[:, 2].copy())
         documents, chunks, vectors = self._shared.row_map(
-            self._state.change, lambda: tuple(self._sorted_by_chunk("").T.copy())
+            self._state, lambda: tuple(self._sorted_by_chunk("").T.copy())
         )
         accepted = np.isin(documents, np.asarray(numbers, np.int64))
         return Selection(chunks[accepted], vectors[accepted])
 
     def _sorted_by_chunk(self, condition: str, *values: str) -> Rows:
         """Return document number, chunk row and vector row of chunks: shape (n, 3)."""
+        chunks = self._state.chunks
         # CROSS JOIN makes SQLite begin with the chunks, of which it reads the index alone.
         triples = self._connection.execute(
-            "SELECT c.document, c.row, v.row FROM chunks c INDEXED BY chunks_document "
+            f"SELECT c.document, c.row, v.row FROM {chunks} c INDEXED BY {chunks}_document "
             f"CROSS JOIN vectors v ON v.space = ? AND v.hash = c.hash {condition}",
             (self._state.space, *values),
         ).fetchall()

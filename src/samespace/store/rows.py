@@ -20,8 +20,12 @@ CHUNK_COLUMNS = (
 STORED_CHUNK = (
     "SELECT c.row, c.id, d.id, c.start, c.stop, c.text, c.context, c.heading, c.tokens, "
     "c.dropped, c.level, c.parent, d.source, d.title, d.metadata "
-    "FROM chunks c JOIN documents d ON d.number = c.document"
+    "FROM {chunks} c JOIN documents d ON d.number = c.document"
 )
+"""With the name of a cut's table of chunks to be filled in."""
+
+_UNUSED = ""
+"""What stands in `documents.gaps`: each cut has a table of its own for them."""
 
 Piece = tuple[int, str]
 """A stretch of a document's text: where it starts, and the text."""
@@ -65,7 +69,7 @@ def check_chunks(document: Document, chunks: Sequence[Chunk], hashes: Sequence[b
             )
 
 
-def document_row(document: Document, chunks: Sequence[Chunk]) -> tuple[Any, ...]:
+def document_row(document: Document) -> tuple[Any, ...]:
     """Return the values of DOCUMENT_COLUMNS."""
     return (
         document.id,
@@ -78,8 +82,13 @@ def document_row(document: Document, chunks: Sequence[Chunk]) -> tuple[Any, ...]
         len(document.text),
         to_json({kind: count for kind, count in document.dropped.items() if count}),
         to_json([[b.start, b.end, b.kind, b.level, b.label] for b in document.blocks]),
-        to_json(gaps(document.text, [(chunk.start, chunk.text) for chunk in chunks])),
+        _UNUSED,
     )
+
+
+def gaps_json(document: Document, chunks: Sequence[Chunk]) -> str:
+    """Return, as JSON, what the chunks leave out of the document's text."""
+    return to_json(gaps(document.text, [(chunk.start, chunk.text) for chunk in chunks]))
 
 
 def chunk_row(number: int, position: int, chunk: Chunk, hash: bytes) -> tuple[Any, ...]:
@@ -122,12 +131,12 @@ def stored_chunk(row: tuple[Any, ...]) -> StoredChunk:
     return StoredChunk(number, chunk, row[12], row[13], metadata_from_json(row[14]))
 
 
-def stored_document(row: tuple[Any, ...], pieces: Iterable[Piece]) -> Document | None:
-    """Return a document from the values of DOCUMENT_COLUMNS and its chunks' texts.
+def stored_document(row: tuple[Any, ...], held: str, pieces: Iterable[Piece]) -> Document | None:
+    """Return a document from the values of DOCUMENT_COLUMNS, its gaps and its chunks' texts.
 
     None if they do not make up the text that was put.
     """
-    id, source, origin, title, media, content_hash, metadata, chars, dropped, blocks, held = row
+    id, source, origin, title, media, content_hash, metadata, chars, dropped, blocks, _ = row
     text = assemble([*pieces, *((start, part) for start, part in json.loads(held))])
     if len(text) != chars:
         return None

@@ -6,6 +6,7 @@ import os
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from samespace.errors import FormatTooNew
 from samespace.store.faults import damaged
@@ -101,7 +102,106 @@ CREATE TABLE tombstones (number INTEGER PRIMARY KEY AUTOINCREMENT, row INTEGER N
 CREATE TABLE files (origin TEXT PRIMARY KEY, digest TEXT NOT NULL) WITHOUT ROWID;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FORMAT_1,)
+_FORMAT_2 = """
+DROP INDEX spaces_active;
+UPDATE spaces SET state = 'present';
+
+CREATE TABLE cuts (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    recipe TEXT NOT NULL,
+    lexical_generation INTEGER NOT NULL DEFAULT 0,
+    lexical_row INTEGER NOT NULL DEFAULT 0,
+    lexical_tombstone INTEGER NOT NULL DEFAULT 0
+);
+INSERT INTO cuts SELECT 1, r.value, g.value, c.value, t.value
+    FROM meta r, meta g, meta c, meta t
+    WHERE r.key = 'recipe' AND g.key = 'lexical_generation' AND c.key = 'lexical_row'
+    AND t.key = 'lexical_tombstone';
+
+CREATE TABLE sides (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    space INTEGER NOT NULL REFERENCES spaces (number),
+    cut INTEGER NOT NULL REFERENCES cuts (number),
+    model TEXT NOT NULL,
+    state TEXT NOT NULL
+);
+CREATE UNIQUE INDEX sides_active ON sides (state) WHERE state = 'active';
+INSERT INTO sides SELECT 1, s.number, 1, m.value, 'active'
+    FROM spaces s, meta m WHERE m.key = 'model';
+
+CREATE TABLE migrations (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    source INTEGER NOT NULL REFERENCES sides (number),
+    target INTEGER NOT NULL REFERENCES sides (number),
+    state TEXT NOT NULL,
+    facts TEXT NOT NULL
+);
+CREATE TABLE history (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    time TEXT NOT NULL,
+    event TEXT NOT NULL,
+    side INTEGER NOT NULL REFERENCES sides (number),
+    facts TEXT NOT NULL
+);
+INSERT INTO history SELECT 1, '', 'made', number, '{}' FROM sides;
+
+CREATE TABLE bridges (
+    space INTEGER PRIMARY KEY REFERENCES spaces (number),
+    model TEXT NOT NULL,
+    data BLOB NOT NULL
+);
+
+ALTER TABLE chunks RENAME TO chunks_1;
+DROP INDEX chunks_document;
+DROP INDEX chunks_hash;
+CREATE INDEX chunks_1_document ON chunks_1 (document, position, hash);
+CREATE INDEX chunks_1_hash ON chunks_1 (hash);
+ALTER TABLE tombstones RENAME TO tombstones_1;
+CREATE TABLE gaps_1 (
+    document INTEGER PRIMARY KEY REFERENCES documents (number),
+    gaps TEXT NOT NULL
+);
+INSERT INTO gaps_1 SELECT number, gaps FROM documents;
+
+DELETE FROM meta WHERE key IN
+    ('recipe', 'model', 'lexical_generation', 'lexical_row', 'lexical_tombstone');
+"""
+"""A *side* is a Space and a *cut* of all documents: what is searched together. One is active; a
+migration builds another beside it. Each cut has tables of its own, `chunks_N`, `tombstones_N`
+and `gaps_N`, so that nothing of one can be found in the other. `documents.gaps` is unused since.
+"""
+
+_CUT = """
+CREATE TABLE IF NOT EXISTS chunks_N (
+    row INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    document INTEGER NOT NULL REFERENCES documents (number),
+    position INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    stop INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    context TEXT NOT NULL,
+    heading TEXT NOT NULL,
+    tokens INTEGER NOT NULL,
+    dropped INTEGER NOT NULL,
+    level INTEGER NOT NULL,
+    parent TEXT,
+    hash BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS chunks_N_document ON chunks_N (document, position, hash);
+CREATE INDEX IF NOT EXISTS chunks_N_hash ON chunks_N (hash);
+CREATE TABLE IF NOT EXISTS tombstones_N (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    row INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS gaps_N (
+    document INTEGER PRIMARY KEY REFERENCES documents (number),
+    gaps TEXT NOT NULL
+);
+"""
+"""The tables of a cut, as format 2 made those of the first cut from those of format 1."""
+
+MIGRATIONS: tuple[str, ...] = (_FORMAT_1, _FORMAT_2)
 """`MIGRATIONS[n]` leads from format n to format n + 1. Never edited once released."""
 
 FORMAT = len(MIGRATIONS)
@@ -109,25 +209,45 @@ FORMAT = len(MIGRATIONS)
 
 @dataclass(frozen=True)
 class Mark:
-    """What a generation of the lexical index has seen: chunk rows and tombstones up to here."""
+    """What a generation of a cut's lexical index has seen: chunk rows and tombstones up to here."""
 
-    generation: int
-    row: int
-    tombstone: int
-
-
-NO_INDEX = Mark(0, 0, 0)
+    cut: int
+    generation: int = 0
+    row: int = 0
+    tombstone: int = 0
 
 
 @dataclass(frozen=True)
 class State:
-    """Where a store stands at one commit."""
+    """Where one side of a store stands at one commit: its vectors, and the index of its cut."""
 
     change: int
+    side: int
     space: int
+    space_id: str
     generation: int
     rows: int
     lexical: Mark
+
+    @property
+    def cut(self) -> int:
+        """The number of the side's cut."""
+        return self.lexical.cut
+
+    @property
+    def chunks(self) -> str:
+        """The table of the side's chunks."""
+        return f"chunks_{self.cut}"
+
+    @property
+    def tombstones(self) -> str:
+        """The table of what was deleted from the side's chunks."""
+        return f"tombstones_{self.cut}"
+
+    @property
+    def gaps(self) -> str:
+        """The table of what the side's chunks leave out of each document's text."""
+        return f"gaps_{self.cut}"
 
 
 def connect(database: Path, *, write: bool = False) -> sqlite3.Connection:
@@ -160,30 +280,54 @@ def connect(database: Path, *, write: bool = False) -> sqlite3.Connection:
     return connection
 
 
-def read_state(connection: sqlite3.Connection) -> State:
-    """Return where the store stands, as this connection sees it."""
-    meta = dict(
-        connection.execute(
-            "SELECT key, value FROM meta WHERE key IN "
-            "('change', 'lexical_generation', 'lexical_row', 'lexical_tombstone')"
-        )
-    )
-    space, generation, rows = connection.execute(
-        "SELECT number, generation, rows FROM spaces WHERE state = 'active'"
+_STATE = (
+    "SELECT (SELECT value FROM meta WHERE key = 'change'), s.number, s.space, p.id, "
+    "p.generation, p.rows, c.number, c.lexical_generation, c.lexical_row, c.lexical_tombstone "
+    "FROM sides s JOIN spaces p ON p.number = s.space JOIN cuts c ON c.number = s.cut "
+)
+
+
+def read_state(connection: sqlite3.Connection, side: int | None = None) -> State:
+    """Return where a side stands, the active one if None, as this connection sees it."""
+    row = connection.execute(
+        f"{_STATE} WHERE " + ("s.state = 'active'" if side is None else "s.number = ?"),
+        () if side is None else (side,),
     ).fetchone()
-    mark = Mark(meta["lexical_generation"], meta["lexical_row"], meta["lexical_tombstone"])
-    return State(meta["change"], space, generation, rows, mark)
+    return _state(row)
+
+
+def _state(row: tuple[Any, ...]) -> State:
+    change, side, space, space_id, generation, rows, *mark = row
+    return State(change, side, space, space_id, generation, rows, Mark(*mark))
+
+
+def read_states(connection: sqlite3.Connection) -> list[State]:
+    """Return where each side stands that is not retired."""
+    rows = connection.execute(f"{_STATE} WHERE s.state != 'retired' ORDER BY s.number")
+    return [_state(row) for row in rows]
+
+
+def live_cuts(connection: sqlite3.Connection) -> list[int]:
+    """Return the numbers of the cuts of all sides that are not retired."""
+    return sorted({state.cut for state in read_states(connection)})
+
+
+def create_cut(connection: sqlite3.Connection, recipe: str) -> int:
+    """Make an empty cut with its tables; return its number."""
+    number = connection.execute("INSERT INTO cuts (recipe) VALUES (?)", (recipe,)).lastrowid
+    assert number is not None
+    for statement in _CUT.replace("_N", f"_{number}").split(";"):
+        if statement.strip():
+            connection.execute(statement)
+    return number
 
 
 def publish_mark(connection: sqlite3.Connection, mark: Mark) -> None:
-    """Name the generation of the lexical index that readers use from the next commit on."""
-    connection.executemany(
-        "UPDATE meta SET value = ? WHERE key = ?",
-        [
-            (mark.generation, "lexical_generation"),
-            (mark.row, "lexical_row"),
-            (mark.tombstone, "lexical_tombstone"),
-        ],
+    """Name the generation of a cut's index that readers use from the next commit on."""
+    connection.execute(
+        "UPDATE cuts SET lexical_generation = ?, lexical_row = ?, lexical_tombstone = ? "
+        "WHERE number = ?",
+        (mark.generation, mark.row, mark.tombstone, mark.cut),
     )
 
 

@@ -47,6 +47,25 @@ class Mapped:
             held = min(ROWS_PER_SEGMENT, rows - number * ROWS_PER_SEGMENT)
             self.segments.append(_map(segment_path(folder, number), held, dimensions))
 
+    @classmethod
+    def salvaged(cls, folder: Path, rows: int, dimensions: int) -> Mapped:
+        """Map what there is of the files, however much is missing; see `held`."""
+        mapped = cls(folder, 0, dimensions)
+        width = dimensions * ON_DISK.itemsize
+        for number in range(-(-rows // ROWS_PER_SEGMENT)):
+            path = segment_path(folder, number)
+            there = path.stat().st_size // width if path.is_file() else 0
+            held = min(ROWS_PER_SEGMENT, rows - number * ROWS_PER_SEGMENT, there)
+            empty = np.empty((0, dimensions), np.float32)
+            mapped.segments.append(_map(path, held, dimensions) if held else empty)
+        mapped.rows = rows
+        return mapped
+
+    def held(self, row: int) -> bool:
+        """Say whether the files hold a row."""
+        number, position = divmod(row, ROWS_PER_SEGMENT)
+        return number < len(self.segments) and position < len(self.segments[number])
+
     def blocks(self) -> Iterator[FloatArray]:
         """Yield all rows in order, as blocks of at most BLOCK_ROWS."""
         for segment in self.segments:

@@ -26,6 +26,7 @@ from samespace.store.base import Header
 from samespace.store.bm25 import Analysis, Memory, Unusable, View
 from samespace.store.catch_up import catch_up
 from samespace.store.faults import fault, guarded
+from samespace.store.headers import read_header
 from samespace.store.lexical import LexicalFolder
 from samespace.store.schema import DATABASE, Mark, State, connect, read_state
 from samespace.store.segments import Mapped
@@ -52,27 +53,29 @@ class Snapshot:
 
     connection: sqlite3.Connection
     state: State
+    header: Header
     mapped: Mapped
 
 
 class Shared:
     """The open resources of one store in one process."""
 
-    def __init__(self, path: Path, header: Header, collection: str) -> None:
+    def __init__(self, path: Path, collection: str, language: str) -> None:
         self.path = path
         self.database = path / DATABASE
-        self.header = header
         self.collection = collection
+        self.language = language
         self.closed = False
         self._lock = threading.RLock()
         self._process = os.getpid()
         self._idle: list[sqlite3.Connection] = []
-        self._mapped: tuple[tuple[int, int, int], Mapped] | None = None
-        self._lexical: LexicalFolder | None = None
+        self._headers: dict[int, Header] = {}
+        self._mapped: dict[int, tuple[tuple[int, int], Mapped]] = {}
+        self._lexical: dict[int, LexicalFolder] = {}
         self._view: tuple[Mark, View] | None = None
         self._memory: Memory | None = None
-        self._row_map: tuple[int, tuple[Rows, ...]] | None = None
-        self._selections: OrderedDict[tuple[int, str], Selection] = OrderedDict()
+        self._row_map: tuple[tuple[int, int], tuple[Rows, ...]] | None = None
+        self._selections: OrderedDict[tuple[int, int, str], Selection] = OrderedDict()
 
     def take(self) -> sqlite3.Connection:
         """Return an idle connection for reading, or a new one."""
@@ -101,8 +104,8 @@ class Shared:
                     return
         connection.close()
 
-    def snapshot(self) -> Snapshot:
-        """Begin a read transaction and map the vectors that it names.
+    def snapshot(self, side: int | None = None) -> Snapshot:
+        """Begin a read transaction on a side, the active one if None, and map its vectors.
 
         `compact` may remove a generation between the two; then there is a newer one.
         """
@@ -111,13 +114,15 @@ class Shared:
             for attempt in range(_TRIES):
                 with guarded(self.database, "reading"):
                     connection.execute("BEGIN")
-                    state = read_state(connection)
+                    state = read_state(connection, side)
+                    header = self.header(connection, state)
                 try:
-                    return Snapshot(connection, state, self.mapped(state))
+                    mapped = self.mapped(state, header, alone=side is None)
+                    return Snapshot(connection, state, header, mapped)
                 except CollectionDamaged:
                     with guarded(self.database, "reading"):
                         connection.execute("ROLLBACK")
-                        now = read_state(connection)
+                        now = read_state(connection, side)
                     same = (now.space, now.generation) == (state.space, state.generation)
                     if same or attempt == _TRIES - 1:
                         raise
@@ -126,28 +131,46 @@ class Shared:
             self.give(connection)
             raise
 
-    def vector_folder(self, generation: int) -> Path:
-        """Return where a generation of the active space's vectors lies."""
-        return self.path / "vectors" / self.header.space.id / f"{generation:06d}"
-
-    def mapped(self, state: State) -> Mapped:
-        """Return the mapping of the committed rows."""
-        key = (state.space, state.generation, state.rows)
+    def header(self, connection: sqlite3.Connection, state: State) -> Header:
+        """Return what is fixed of a side, read once: a side never changes."""
         with self._lock:
-            if self._mapped is None or self._mapped[0] != key:
-                dimensions = self.header.space.dimensions
-                folder = self.vector_folder(state.generation)
-                self._mapped = (key, Mapped(folder, state.rows, dimensions))
-            return self._mapped[1]
+            if state.side not in self._headers:
+                self._headers[state.side] = read_header(connection, state, self.language)
+            return self._headers[state.side]
 
-    @property
-    def lexical(self) -> LexicalFolder:
-        """The folder of the lexical index."""
+    def vector_folder(self, state: State) -> Path:
+        """Return where the present generation of a side's vectors lies."""
+        return self.path / "vectors" / state.space_id / f"{state.generation:06d}"
+
+    def mapped(self, state: State, header: Header, *, alone: bool = False) -> Mapped:
+        """Return the mapping of a side's committed rows.
+
+        Args:
+            state, header: the side's.
+            alone: when it is mapped anew, let go of all others: after a switch a process that
+                only searches would keep the files of the old side from being freed.
+        """
+        key = (state.generation, state.rows)
         with self._lock:
-            if self._lexical is None:
-                analysis = Analysis.of(self.header.language)
-                self._lexical = LexicalFolder(self.path / "lexical", self.collection, analysis)
-            return self._lexical
+            known = self._mapped.get(state.space)
+            if known is None or known[0] != key:
+                mapped = Mapped(self.vector_folder(state), state.rows, header.space.dimensions)
+                if alone:
+                    self._mapped.clear()
+                self._mapped[state.space] = known = (key, mapped)
+            return known[1]
+
+    def lexical(self, cut: int) -> LexicalFolder:
+        """Return the folder of a cut's lexical index."""
+        with self._lock:
+            if cut not in self._lexical:
+                folder, analysis = self.lexical_folder(cut), Analysis.of(self.language)
+                self._lexical[cut] = LexicalFolder(folder, self.collection, analysis)
+            return self._lexical[cut]
+
+    def lexical_folder(self, cut: int) -> Path:
+        """Return where a cut's lexical index lies; the first had the name to itself before."""
+        return self.path / ("lexical" if cut == 1 else f"lexical-{cut}")
 
     def view(self, mark: Mark) -> View | None:
         """Return the opened index of a generation, or None if it cannot be used."""
@@ -156,7 +179,7 @@ class Shared:
         with self._lock:
             if self._view is None or self._view[0] != mark:
                 try:
-                    self._view = (mark, self.lexical.open(mark))
+                    self._view = (mark, self.lexical(mark.cut).open(mark))
                 except Unusable as error:
                     logger.info("lexical index not used: %s", error)
                     return None
@@ -176,16 +199,16 @@ class Shared:
         with self._lock:
             memory = self._memory
             if memory is None or memory.base != base or memory.change > change:
-                memory = Memory(self.lexical.analysis, base)
+                memory = Memory(self.lexical(base.cut).analysis, base)
             if memory.seen < last:
                 memory.extend(rows(memory.seen), change)
             if self._memory is None or self._memory.change <= change:
                 self._memory = memory
             return memory.view
 
-    def selection(self, change: int, where: str, make: Callable[[], Selection]) -> Selection:
-        """Return what a filter accepts at a change, made only once."""
-        key = (change, where)
+    def selection(self, state: State, where: str, make: Callable[[], Selection]) -> Selection:
+        """Return what a filter accepts of a side at a change, made only once."""
+        key = (state.change, state.side, where)
         with self._lock:
             found = self._selections.get(key)
         if found is None:
@@ -196,11 +219,12 @@ class Shared:
                     self._selections.popitem(last=False)
         return found
 
-    def row_map(self, change: int, make: Callable[[], tuple[Rows, ...]]) -> tuple[Rows, ...]:
-        """Return document number, chunk row and vector row of all chunks at a change."""
+    def row_map(self, state: State, make: Callable[[], tuple[Rows, ...]]) -> tuple[Rows, ...]:
+        """Return document number, chunk row and vector row of a side's chunks at a change."""
+        key = (state.change, state.side)
         with self._lock:
-            if self._row_map is None or self._row_map[0] != change:
-                self._row_map = (change, make())
+            if self._row_map is None or self._row_map[0] != key:
+                self._row_map = (key, make())
             return self._row_map[1]
 
     def lock(self, timeout: float) -> BaseFileLock:
@@ -230,8 +254,8 @@ class Shared:
             raise fault(error, path, "taking the write lock") from error
         return lock
 
-    def repair_lexical(self, *, rebuild: bool) -> State | None:
-        """Catch the lexical index up if nobody is writing; None if that is not possible now."""
+    def repair_lexical(self, side: int, *, rebuild: bool) -> State | None:
+        """Catch a side's lexical index up if nobody is writing; None if that cannot be now."""
         try:
             lock = self.lock(0.0)
         except StoreError:
@@ -239,7 +263,8 @@ class Shared:
         try:
             connection = connect(self.database, write=True)
             try:
-                return catch_up(connection, self.lexical, rebuild=rebuild)
+                lexical = self.lexical(read_state(connection, side).cut)
+                return catch_up(connection, lexical, side, rebuild=rebuild)
             finally:
                 connection.close()
         except (Unusable, OSError, sqlite3.Error) as error:
@@ -251,7 +276,8 @@ class Shared:
     def forget(self) -> None:
         """Let go of the mappings and indexes."""
         with self._lock:
-            self._mapped = self._view = self._memory = self._row_map = None
+            self._view = self._memory = self._row_map = None
+            self._mapped.clear()
             self._selections.clear()
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import TracebackType
 
 from filelock import BaseFileLock
@@ -23,8 +24,16 @@ from samespace.store.rows import (
     check_chunks,
     chunk_row,
     document_row,
+    gaps_json,
 )
-from samespace.store.schema import connect, raise_change, read_state
+from samespace.store.schema import (
+    State,
+    connect,
+    live_cuts,
+    raise_change,
+    read_state,
+    read_states,
+)
 from samespace.store.segments import SegmentWriter
 from samespace.store.shared import Shared, logger
 from samespace.store.where_sql import metadata_rows
@@ -39,7 +48,7 @@ _INSERT_DOCUMENT = f"INSERT INTO documents ({DOCUMENT_COLUMNS}) VALUES ({_marks(
 _UPDATE_DOCUMENT = (
     f"UPDATE documents SET ({DOCUMENT_COLUMNS}) = ({_marks(DOCUMENT_COLUMNS)}) WHERE number = ?"
 )
-_INSERT_CHUNK = f"INSERT INTO chunks ({CHUNK_COLUMNS}) VALUES ({_marks(CHUNK_COLUMNS)})"
+_INSERT_CHUNK = f"INSERT INTO {{chunks}} ({CHUNK_COLUMNS}) VALUES ({_marks(CHUNK_COLUMNS)})"
 
 _UNSTORABLE = (
     sqlite3.IntegrityError,
@@ -56,9 +65,13 @@ class EmbeddedWriter(Lookups):
 
     Leaving the `with` block without `commit` rolls back to the last commit. What it is asked
     about documents it answers with its own changes included.
+
+    It writes to one side, the active one unless another is named. What it puts or deletes goes
+    from the cuts of all sides: the others lack the document then, until a migration brings them
+    in step.
     """
 
-    def __init__(self, shared: Shared, lock: BaseFileLock) -> None:
+    def __init__(self, shared: Shared, lock: BaseFileLock, side: int | None = None) -> None:
         self._shared = shared
         self._lock = lock
         self._open = True
@@ -66,12 +79,14 @@ class EmbeddedWriter(Lookups):
         self._chunks_since_catch_up = 0
         try:
             with guarded(shared.database, "opening for writing"):
-                super().__init__(connect(shared.database, write=True), shared.database)
-                state = read_state(self._connection)
+                connection = connect(shared.database, write=True)
+                state = read_state(connection, side)
+                super().__init__(connection, shared.database, state)
+                self.header = shared.header(connection, state)
+                self._cuts = live_cuts(connection)
                 self._sweep()
-            self._space = state.space
-            folder = shared.vector_folder(state.generation)
-            self._segments = SegmentWriter(folder, shared.header.space.dimensions, state.rows)
+            folder = shared.vector_folder(state)
+            self._segments = SegmentWriter(folder, self.header.space.dimensions, state.rows)
         except BaseException:
             lock.release()
             raise
@@ -89,7 +104,7 @@ class EmbeddedWriter(Lookups):
         self.close(catch_up_index=not hurried)
 
     def missing(self, hashes: Sequence[bytes]) -> list[bytes]:
-        """Return the hashes that have no vector in the active space, each once, in order."""
+        """Return the hashes that have no vector in the side's space, each once, in order."""
         wanted = list(dict.fromkeys(hashes))
         there: set[bytes] = set()
         with guarded(self._database, "reading"):
@@ -100,7 +115,7 @@ class EmbeddedWriter(Lookups):
                     hash
                     for (hash,) in self._connection.execute(
                         f"SELECT hash FROM vectors WHERE space = ? AND hash IN ({marks})",
-                        (self._space, *batch),
+                        (self._state.space, *batch),
                     )
                 )
         return [hash for hash in wanted if hash not in there]
@@ -109,10 +124,10 @@ class EmbeddedWriter(Lookups):
         """Append vectors, one for each hash. Hashes that are there already are left as they are.
 
         Raises:
-            SpaceMismatch: the vectors live in another space than the store's.
+            SpaceMismatch: the vectors live in another space than the side's.
             WriteFailed: the disk refused; everything since the last commit is rolled back.
         """
-        self._shared.header.space.require(vectors.space, f"adding to {self._shared.path}")
+        self.header.space.require(vectors.space, f"adding to {self._shared.path}")
         if len(hashes) != len(vectors):
             raise InputError(
                 f"expected one hash for each of {len(vectors)} vectors, got {len(hashes)}"
@@ -126,7 +141,7 @@ class EmbeddedWriter(Lookups):
                 first = self._segments.append(vectors.array[[places[hash] for hash in new]])
                 self._connection.executemany(
                     "INSERT INTO vectors (space, hash, row) VALUES (?, ?, ?)",
-                    [(self._space, hash, first + n) for n, hash in enumerate(new)],
+                    [(self._state.space, hash, first + n) for n, hash in enumerate(new)],
                 )
         except BaseException:
             # Rows that were written and are not named must not be counted by the next commit.
@@ -143,7 +158,7 @@ class EmbeddedWriter(Lookups):
                 document, or metadata cannot be stored. The document is left as it was.
         """
         check_chunks(document, chunks, hashes)
-        row = document_row(document, chunks)
+        row = document_row(document)
         fields = list(metadata_rows(document.metadata))
         with self._changing(f"putting document {document.id!r}"):
             number = self._number(document.id)
@@ -155,15 +170,29 @@ class EmbeddedWriter(Lookups):
                 self._forget_file(number, document.origin)
                 self._connection.execute(_UPDATE_DOCUMENT, (*row, number))
             self._insert_metadata(number, fields)
-            self._connection.executemany(
-                _INSERT_CHUNK,
-                [
-                    chunk_row(number, position, chunk, hash)
-                    for position, (chunk, hash) in enumerate(zip(chunks, hashes, strict=True))
-                ],
-            )
-            self._new_hashes.update(hashes)
-            self._chunks_since_catch_up += len(chunks)
+            self._insert_chunks(number, document, chunks, hashes)
+
+    def cut(self, document: Document, chunks: Sequence[Chunk], hashes: Sequence[bytes]) -> bool:
+        """Write the chunks of a stored document in the cut of this side, which lacks them.
+
+        Returns:
+            Whether they were written: not if the document is gone, is another by now, or has
+            been cut already.
+
+        Raises:
+            InputError: a chunk is not a slice of the document.
+        """
+        check_chunks(document, chunks, hashes)
+        with self._changing(f"cutting document {document.id!r}"):
+            found = self._connection.execute(
+                "SELECT number FROM documents d WHERE id = ? AND content_hash = ? AND NOT EXISTS "
+                f"(SELECT 1 FROM {self._state.gaps} g WHERE g.document = d.number)",
+                (document.id, document.content_hash),
+            ).fetchone()
+            if found is None:
+                return False
+            self._insert_chunks(found[0], document, chunks, hashes)
+        return True
 
     def touch(self, document: Document) -> bool:
         """Note where an unchanged document is now; return whether anything differed.
@@ -240,10 +269,11 @@ class EmbeddedWriter(Lookups):
                 segments.sync()
                 self._connection.execute(
                     "INSERT INTO batches (space, first, rows, crc32) VALUES (?, ?, ?, ?)",
-                    (self._space, segments.committed, appended, segments.crc32),
+                    (self._state.space, segments.committed, appended, segments.crc32),
                 )
                 self._connection.execute(
-                    "UPDATE spaces SET rows = ? WHERE number = ?", (segments.rows, self._space)
+                    "UPDATE spaces SET rows = ? WHERE number = ?",
+                    (segments.rows, self._state.space),
                 )
             raise_change(self._connection)
             self._connection.execute("COMMIT")
@@ -259,8 +289,15 @@ class EmbeddedWriter(Lookups):
         with suppress(sqlite3.Error):
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-            committed = read_state(self._connection).rows
+            committed = read_state(self._connection, self._state.side).rows
         self._segments.rollback(committed)
+
+    @contextmanager
+    def transaction(self, doing: str) -> Iterator[sqlite3.Connection]:
+        """Give the connection for changes to sides, in one commit of their own."""
+        with self._changing(doing):
+            yield self._connection
+        self.commit()
 
     def close(self, *, catch_up_index: bool = True) -> None:
         """Roll back what was not committed, catch the index up, and let go of the lock."""
@@ -284,11 +321,31 @@ class EmbeddedWriter(Lookups):
         return None if row is None else int(row[0])
 
     def _remove_parts(self, number: int) -> None:
-        self._connection.execute(
-            "INSERT INTO tombstones (row) SELECT row FROM chunks WHERE document = ?", (number,)
-        )
-        self._connection.execute("DELETE FROM chunks WHERE document = ?", (number,))
+        for cut in self._cuts:
+            self._connection.execute(
+                f"INSERT INTO tombstones_{cut} (row) "
+                f"SELECT row FROM chunks_{cut} WHERE document = ?",
+                (number,),
+            )
+            self._connection.execute(f"DELETE FROM chunks_{cut} WHERE document = ?", (number,))
+            self._connection.execute(f"DELETE FROM gaps_{cut} WHERE document = ?", (number,))
         self._connection.execute("DELETE FROM metadata WHERE document = ?", (number,))
+
+    def _insert_chunks(
+        self, number: int, document: Document, chunks: Sequence[Chunk], hashes: Sequence[bytes]
+    ) -> None:
+        self._connection.executemany(
+            _INSERT_CHUNK.format(chunks=self._state.chunks),
+            [
+                chunk_row(number, position, chunk, hash)
+                for position, (chunk, hash) in enumerate(zip(chunks, hashes, strict=True))
+            ],
+        )
+        self._connection.execute(
+            f"INSERT INTO {self._state.gaps} VALUES (?, ?)", (number, gaps_json(document, chunks))
+        )
+        self._new_hashes.update(hashes)
+        self._chunks_since_catch_up += len(chunks)
 
     def _forget_file(self, number: int | None, now: str | None = None) -> None:
         """Let the file that a document came from count as not taken in whole, unless it is now."""
@@ -310,7 +367,7 @@ class EmbeddedWriter(Lookups):
             hash
             for hash in hashes
             if self._connection.execute(
-                "SELECT 1 FROM chunks WHERE hash = ? LIMIT 1", (hash,)
+                f"SELECT 1 FROM {self._state.chunks} WHERE hash = ? LIMIT 1", (hash,)
             ).fetchone()
         ]
 
@@ -347,7 +404,7 @@ class EmbeddedWriter(Lookups):
     def _catch_up(self) -> None:
         """Bring the lexical index in step. It may fail: it is a shadow, and searched without."""
         try:
-            catch_up(self._connection, self._shared.lexical)
+            catch_up(self._connection, self._shared.lexical(self._state.cut), self._state.side)
             self._chunks_since_catch_up = 0
         except (Unusable, OSError, sqlite3.Error) as error:
             logger.warning(
@@ -359,15 +416,29 @@ class EmbeddedWriter(Lookups):
 
     def _sweep(self) -> None:
         """Remove what a killed writer left behind."""
-        state = read_state(self._connection)
-        sweep_vectors(self._shared, state.generation)
-        self._shared.lexical.sweep(state.lexical.generation, state.lexical.generation - 1)
+        states = read_states(self._connection)
+        sweep(self._shared, states)
+        for state in states:
+            mark = state.lexical
+            self._shared.lexical(state.cut).sweep(mark.generation, mark.generation - 1)
 
 
-def sweep_vectors(shared: Shared, generation: int) -> None:
-    """Remove all generations of the active space's vectors but one."""
-    current = shared.vector_folder(generation)
-    if current.parent.is_dir():
-        for path in current.parent.iterdir():
-            if path != current:
-                shutil.rmtree(path, ignore_errors=True)
+def sweep(shared: Shared, states: Sequence[State]) -> None:
+    """Remove what belongs to none of these sides: vectors of other generations and spaces, and
+    lexical indexes of other cuts."""
+    vectors = {shared.vector_folder(state) for state in states}
+    spaces = {folder.parent for folder in vectors}
+    for path in _inside(shared.path / "vectors"):
+        if path not in spaces:
+            shutil.rmtree(path, ignore_errors=True)
+    for path in (path for space in spaces for path in _inside(space)):
+        if path not in vectors:
+            shutil.rmtree(path, ignore_errors=True)
+    indexes = {shared.lexical_folder(state.cut) for state in states}
+    for path in _inside(shared.path):
+        if path.name.startswith("lexical") and path not in indexes:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _inside(folder: Path) -> list[Path]:
+    return list(folder.iterdir()) if folder.is_dir() else []

@@ -63,6 +63,11 @@ class CachedEmbedder:
         """The model's window."""
         return self._embedder.max_tokens
 
+    @property
+    def exact_counts(self) -> bool:
+        """Whether `count` is exact."""
+        return bool(getattr(self._embedder, "exact_counts", True))
+
     def count(self, texts: Sequence[str], role: Role = "document") -> list[int]:
         """Return how many tokens each text takes."""
         return self._embedder.count(texts, role)
@@ -138,7 +143,9 @@ class CachedEmbedder:
             recorded = []
             for role, text in CANARIES:
                 kept = self._cache.get(self.space.id, role, [input_key(text)])
-                recorded += [Canary(role, text, entry.vector) for entry in kept.values()]
+                # One that was cut depends on the window too, which no entry knows.
+                whole = [entry.vector for entry in kept.values() if not entry.cut]
+                recorded += [Canary(role, text, vector) for vector in whole]
             check_canaries(
                 lambda texts, role: self._embedder.embed(texts, role, on_long="truncate"),
                 recorded,

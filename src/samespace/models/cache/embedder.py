@@ -8,13 +8,11 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
-import numpy as np
-
 from samespace.errors import InputError, TooLong
 from samespace.models.cache.store import VectorCache
 from samespace.models.cache.values import Form, from_bytes, to_bytes
 from samespace.models.images import content_hash, is_image
-from samespace.space import CANARIES, CANARY_COSINE, QUICK_CANARIES, Space, Vectors
+from samespace.space import CANARIES, CANARY_COSINE, QUICK_CANARIES, Space, Vectors, likeness
 from samespace.types import Role
 
 _CANARIES = frozenset(CANARIES)
@@ -163,9 +161,7 @@ def _moved(kept: Form, now: Form) -> bool:
     """Say whether a hosted model's vector of a canary is another than it was."""
     if not isinstance(kept, Vectors) or not isinstance(now, Vectors):
         return to_bytes(kept) != to_bytes(now)
-    product = float((kept.array * now.array).sum())
-    lengths = float(np.linalg.norm(kept.array) * np.linalg.norm(now.array))
-    return product / lengths < CANARY_COSINE
+    return bool(likeness(kept.array, now.array)[0, 0] < CANARY_COSINE)
 
 
 def _is_canary(role: Role, one: Any) -> bool:

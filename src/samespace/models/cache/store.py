@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS entries (
 """
 _FILE = "vectors.sqlite"
 _PAGE = 16384
-"""Bytes: five vectors of 384 numbers to a page, where the usual 4,096 hold two."""
+"""Bytes: ten vectors of 384 numbers to a page, where the usual 4,096 hold two."""
 _LOG = 16 * 2**20
 """Bytes that the journal is brought back to after it was longer, as it is when much is dropped."""
 _AT_ONCE = 500

@@ -94,7 +94,7 @@ class ModelCard:
         max_request_tokens: how many tokens all texts of one request may have.
         licence: SPDX identifier of the weights' licence, or its name where it has none.
         commercial: whether that licence allows commercial use.
-        family: the name of the one space that several models share.
+        family: the name of the one space that several models share, or of the model whose it is.
         mind: what a user of it must mind, one sentence each.
         figures: published results.
         facts: where each of the fields above comes from.

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from samespace.errors import ModelError
+from samespace.models.encoder import check_layers
 from samespace.models.torch.running import libraries
 from samespace.space import Arithmetic
 
@@ -28,7 +29,7 @@ def load_transformer(
         task: "feature-extraction" for the last hidden state, "fill-mask" for logits.
 
     Raises:
-        ModelError: the files lack weights.
+        ModelError: the files lack weights, or hold more layers than config.json says.
     """
     torch, _ = libraries()
     from sentence_transformers.base.modules import transformer as module
@@ -43,6 +44,8 @@ def load_transformer(
                     f"{root} lacks weights that the model needs: {', '.join(missing[:5])}"
                     f"{' ...' if len(missing) > 5 else ''}. Fetch the model anew"
                 )
+            layers = getattr(model.config, "num_hidden_layers", 0)
+            check_layers(report["unexpected_keys"], layers)
             return model
 
         @staticmethod

@@ -1,0 +1,159 @@
+"""Killed at any moment of a migration: the same command goes on, and ends the same."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+from samespace import Collection
+from samespace.models import HashEmbedder
+from samespace.store.embedded import EmbeddedStore
+from samespace.store.sides import last_move
+
+from .test_migration import contents, document
+
+KILLS = 50
+DOCUMENTS = 60
+
+CHILD = """
+import json, sys, time
+from samespace import Collection
+from samespace.errors import SpaceMismatch
+from samespace.ingest import fill
+from samespace.migrate import Migration
+from samespace.models import HashEmbedder
+from samespace.space import CANARIES
+from samespace.store.sides import ENDED, last_move
+
+fill.STEP_TOKENS = 400
+fill.STEP_SECONDS = (0.0, 100.0)
+canaries = {text for _, text in CANARIES}
+
+class Slow(HashEmbedder):
+    def embed(self, texts, role, *, on_long="error"):
+        texts = list(texts)
+        if role == "document" and not canaries.intersection(texts):
+            time.sleep(0.01 + 0.0005 * len(texts))
+            with open(log, "a") as file:
+                file.write(json.dumps([self.space.id, *texts]) + "\\n")
+        return super().embed(texts, role, on_long=on_long)
+
+kb, log, way = sys.argv[1:]
+models = {"a": Slow(seed=1, max_tokens=24), "b": Slow(seed=2), "c": Slow(seed=0, dimensions=64)}
+overlaps = {"a": 4, "b": 4, "c": 0}
+for model in models.values():
+    try:
+        collection = Collection.open(kb, model=model)
+        break
+    except SpaceMismatch:
+        continue
+with collection:
+    print("open", flush=True)
+    move = collection.store.ask(last_move)
+    if move is None or move.state in ENDED:
+        if collection.space != models[way].space:
+            Migration.begin(collection, models[way], overlap=overlaps[way])
+    elif move.state != "switched":
+        Migration.begin(collection, models[way], overlap=overlaps[way])
+    move = collection.store.ask(last_move)
+    if move is not None and move.state not in ENDED:
+        migration = Migration(collection)
+        if migration.state in ("planned", "backfilling"):
+            migration.backfill()
+        if migration.state == "verifying":
+            assert migration.verify().holds
+        if migration.state == "ready":
+            migration.switch()
+        migration.retire()
+"""
+
+
+def state_of(kb: Path) -> str:
+    store = EmbeddedStore.open(kb)
+    try:
+        assert [str(problem) for problem in store.check()] == []
+        move = store.ask(last_move)
+        return "none" if move is None else move.state
+    finally:
+        store.close()
+
+
+def logged(log: Path) -> list[list[str]]:
+    lines = log.read_text().splitlines() if log.exists() else []
+    return [json.loads(line) for line in lines if line.endswith("]")]
+
+
+def test_killed_at_fifty_random_moments(tmp_path: Path) -> None:
+    kb = tmp_path / "kb"
+    models = {
+        "a": HashEmbedder(seed=1, max_tokens=24),
+        "b": HashEmbedder(seed=2),
+        "c": HashEmbedder(seed=0, dimensions=64),
+    }
+    # From c to a and from b to c documents are cut anew, from a to b they are not.
+    overlaps, after = {"a": 4, "b": 4, "c": 0}, {"a": "b", "b": "c", "c": "a"}
+    documents = [document(i) for i in range(DOCUMENTS)]
+    with Collection.create(kb, models["c"], max_tokens=40) as collection:
+        collection.add(documents)
+    expected = {}
+    for way, overlap in overlaps.items():
+        folder = tmp_path / way
+        with Collection.create(folder, models[way], max_tokens=24, overlap=overlap) as fresh:
+            fresh.add(documents)
+            expected[way] = contents(fresh)
+    dice = random.Random(int(time.time()))
+    states: Counter[str] = Counter()
+    twice = 0
+    kills, way, runs = 0, "a", 0
+    while kills < KILLS or way != "a":
+        runs += 1
+        assert runs < 20 * KILLS
+        log = tmp_path / f"{way}-{runs}.jsonl"
+        command = [sys.executable, "-c", CHILD, str(kb), str(log), way]
+        child = subprocess.Popen(command, stdout=subprocess.PIPE)
+        assert child.stdout is not None
+        child.stdout.readline()
+        try:
+            if kills < KILLS:
+                child.wait(dice.uniform(0, 0.6))
+            else:
+                child.wait(120)
+        except subprocess.TimeoutExpired:
+            child.send_signal(signal.SIGKILL)
+            child.wait()
+            kills += 1
+            states[state_of(kb)] += 1
+            continue
+        assert child.returncode == 0
+        assert state_of(kb) == "retired"
+        with Collection.open(kb, models[way]) as collection:
+            assert contents(collection) == expected[way]
+        twice += embedded_twice(tmp_path, way)
+        way = after[way]
+    # All states were hit, and nothing but what was in flight at a kill was embedded again.
+    assert {"backfilling", "switched"} <= set(states), states
+    assert twice <= KILLS * 100
+
+
+def embedded_twice(folder: Path, way: str) -> int:
+    """Check the logs of one migration: only a run's last step may be embedded by a later one."""
+    logs = sorted(folder.glob(f"{way}-*.jsonl"), key=lambda path: int(path.stem.split("-")[1]))
+    done: set[str] = set()
+    twice = 0
+    for log in logs:
+        steps = logged(log)
+        for step in steps:
+            again = done.intersection(step[1:])
+            assert not again, f"{len(again)} texts were embedded although they were committed"
+        for step in steps[:-1]:
+            done.update(step[1:])
+        if steps:
+            twice += len(steps[-1]) - 1
+        log.unlink()
+    return twice
