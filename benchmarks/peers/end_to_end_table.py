@@ -110,8 +110,8 @@ def behaviour(systems: dict[str, Any], few: int) -> Iterable[str]:
         f"### Indexed again\n\nThe same {few} passages, by the same call or by the one that the "
         "documentation has for passages that may be there, in a new process. Texts that a system "
         "embeds of its own accord, to learn a dimension, are counted with the others.\n\n"
-        "| system | call | first, s | again, s | texts embedded: first, again | rows: first, again "
-        "| passages | error |\n|---|---|---:|---:|---:|---:|---:|---|"
+        "| system | call | texts embedded: first, again | rows: first, again | passages | error |\n"
+        "|---|---|---:|---:|---:|---|"
     )
     for name, system in systems.items():
         first = system["again"]["first"]
@@ -120,8 +120,6 @@ def behaviour(systems: dict[str, Any], few: int) -> Iterable[str]:
                 yield line(
                     name,
                     f"`{system['calls'][call]}`",
-                    first.get("seconds"),
-                    done.get("seconds"),
                     f"{first.get('embedded')}, {done.get('embedded')}",
                     f"{first.get('after', {}).get('rows')}, {done.get('after', {}).get('rows')}",
                     done.get("after", {}).get("passages"),
