@@ -112,7 +112,7 @@ def test_the_table_says_what_the_result_says(imported: Any) -> None:
     )
     assert "**behind** Chroma: 2.00 x" in text
     assert "failed: index: it broke" in text
-    assert "| Chroma | `add` | 2.0 | 1.0 | 10, 10 | 10, 20 | 10 |" in text
+    assert "| Chroma | `add` | 10, 10 | 10, 20 | 10 |" in text
     assert "does not open" in text
     assert "no such \\| thing" in text
     assert "refused: SpaceMismatch: no | dense 0.012 |" in text

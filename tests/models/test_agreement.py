@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -13,11 +13,15 @@ import pytest
 import samespace
 from samespace.errors import ModelDrift, SpaceMismatch
 from samespace.models import Embedder, HashEmbedder, OnnxEmbedder
-from samespace.models.agreement import agreement, same_space
+from samespace.models.agreement import FAMILY_COSINE, agreement, one_family, same_space
+from samespace.models.cache import CachedEmbedder, VectorCache
+from samespace.models.catalog.read import forget
 from samespace.space import (
     CANARIES,
     CANARY_COSINE,
     Arithmetic,
+    Canary,
+    Space,
     Vectors,
     check_canaries,
     record_canaries,
@@ -39,6 +43,7 @@ class Moved:
         self._cosines = cosines
         self.space = dataclasses.replace(inner.space, arithmetic=arithmetic)
         self.max_tokens = inner.max_tokens
+        self.asked: set[str] = set()
 
     def count(self, texts: Sequence[str], role: Role = "document") -> list[int]:
         return self._inner.count(texts, role)
@@ -50,6 +55,7 @@ class Moved:
         *,
         on_long: Literal["error", "truncate"] = "error",
     ) -> Vectors:
+        self.asked.update(texts)
         array = self._inner.embed(texts, role, on_long=on_long).array.copy()
         for row, text in zip(array, texts, strict=True):
             cosine = self._cosines.get(text, 1.0)
@@ -95,8 +101,6 @@ def test_only_arithmetic_may_differ() -> None:
 
 
 def test_a_cache_does_not_answer_for_the_model(tmp_path: Path) -> None:
-    from samespace.models.cache import CachedEmbedder, VectorCache
-
     inner, cache = HashEmbedder(), VectorCache(tmp_path / "cache")
     recorded = record_canaries(lambda t, r: inner.embed(t, r, on_long="truncate"))
     good = CachedEmbedder(Moved(inner, {}), cache)
@@ -135,7 +139,7 @@ def test_int8_and_float32_do_not_mix(
     integer = OnnxEmbedder(minilm_folder, arithmetic="int8")
     first, second = (minilm, integer) if made == "float32" else (integer, minilm)
     make(kb, first)
-    with pytest.raises(SpaceMismatch, match=rf"made in {made}.* Cosines over 8 canaries: 0\.9"):
+    with pytest.raises(SpaceMismatch, match=rf"made in {made}.* Cosines over 12 canaries: 0\.9"):
         samespace.Collection.open(kb, model=second)
     with samespace.Collection.open(kb, model=first) as collection:
         assert collection.search("a barking dog", mode="dense").hits[0].chunk.document == "1"
@@ -186,3 +190,157 @@ def test_equal_spaces_are_still_measured_at_first_use(tmp_path: Path) -> None:
         pytest.raises(ModelDrift, match=r"cosine 0\.99000"),
     ):
         collection.search("cats")
+
+
+def test_a_smaller_window_of_minilm_shows_in_the_whole_set(minilm_folder: Path) -> None:
+    whole, narrow = OnnxEmbedder(minilm_folder), OnnxEmbedder(minilm_folder, max_tokens=128)
+    assert whole.space == narrow.space
+    seen = agreement(narrow, whole)
+    assert [cosine < CANARY_COSINE for cosine in seen.cosines] == [False] * 11 + [True]
+
+
+TEXT_SET = {text for _, text in CANARIES}
+ENTRY = """
+[[model]]
+name = "{name}"
+provider = "samespace"
+kinds = ["dense"]
+dimensions = 256
+max_tokens = 256
+normalized = true
+metric = "cosine"
+family = "{family}"
+"""
+FAMILIES = {"large": "ours", "small": "ours", "alone": "", "kin": "alone", "foreign": "theirs"}
+
+
+@pytest.fixture
+def declared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Declare families of models, as `samespace models add` does."""
+    monkeypatch.setenv("SAMESPACE_CONFIG", str(tmp_path / "config"))
+    file = tmp_path / "config/models/ours.toml"
+    file.parent.mkdir(parents=True)
+    entries = [ENTRY.format(name=name, family=family) for name, family in FAMILIES.items()]
+    file.write_text("".join(entries), "utf-8")
+    forget()
+    yield
+    forget()
+
+
+def member(name: str, cosine: float = 1.0) -> Moved:
+    """Return a model of this name whose canaries lie at a cosine to those of the others."""
+    made = Moved(HashEmbedder(), dict.fromkeys(TEXT_SET, cosine), "float32")
+    made.space = dataclasses.replace(made.space, model=name, weights=f"weights of {name}")
+    return made
+
+
+def canaries_of(model: Embedder) -> tuple[Canary, ...]:
+    return record_canaries(lambda t, r: model.embed(t, r, on_long="truncate"))
+
+
+@pytest.mark.usefixtures("declared")
+@pytest.mark.parametrize(("one", "other"), [("large", "small"), ("alone", "kin"), ("kin", "alone")])
+def test_a_declared_member_that_is_near_is_admitted(one: str, other: str) -> None:
+    made, given = member(one), member(other, FAMILY_COSINE + 0.01)
+    assert one_family(made.space, given.space)
+    admitted = same_space(given, made.space, canaries_of(made), "opening")
+    assert given.asked == TEXT_SET, "all canaries, and nothing else"
+    assert admitted.space == made.space
+    vectors = admitted.embed(["a cat"], "query")
+    assert (vectors.space, vectors.role) == (made.space, "query")
+    assert np.array_equal(vectors.array, HashEmbedder().embed(["a cat"], "query").array)
+
+
+@pytest.mark.usefixtures("declared")
+def test_a_declared_member_that_is_far_is_refused() -> None:
+    made, given = member("large"), member("small", FAMILY_COSINE - 0.01)
+    with pytest.raises(SpaceMismatch, match="small is declared to share the space of large") as e:
+        same_space(given, made.space, canaries_of(made), "opening")
+    assert f"{FAMILY_COSINE - 0.01:.4f}" in str(e.value)
+    assert set(e.value.fields) == {"model", "weights"}
+    assert given.asked <= TEXT_SET
+
+
+@pytest.mark.usefixtures("declared")
+def test_a_canary_that_is_nearest_to_another_is_refused() -> None:
+    """Near as they all are: what is nearest decides what is found."""
+    made, given = member("large"), member("small")
+    first, second, *_ = canaries_of(made)
+    near = (first.vector + 0.3 * second.vector) / np.linalg.norm(first.vector + 0.3 * second.vector)
+    recorded = [first, dataclasses.replace(first, role="document", vector=near)]
+    same_space(given, made.space, recorded[:1], "opening")
+    with pytest.raises(SpaceMismatch, match="1 of them are nearest to another"):
+        same_space(given, made.space, recorded, "opening")
+
+
+@pytest.mark.usefixtures("declared")
+@pytest.mark.parametrize("name", ["alone", "foreign", "unknown"])
+def test_a_model_that_is_near_but_not_declared_is_refused_unasked(name: str) -> None:
+    made, given = member("large"), member(name)
+    with pytest.raises(SpaceMismatch, match=f"model: expected 'large', got '{name}'"):
+        same_space(given, made.space, canaries_of(made), "opening")
+    assert given.asked == set()
+
+
+@pytest.mark.usefixtures("declared")
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("metric", "dot"), ("normalized", False), ("precision", "int8"), ("modality", "text+image")],
+)
+def test_members_of_another_form_are_refused_unasked(field: str, value: object) -> None:
+    made, given = member("large"), member("small")
+    given.space = dataclasses.replace(given.space, **{field: value})
+    with pytest.raises(SpaceMismatch, match=f"{field}: expected"):
+        same_space(given, made.space, canaries_of(made), "opening")
+    assert given.asked == set()
+
+
+@pytest.mark.usefixtures("declared")
+def test_a_member_with_other_prompts_than_its_own_is_no_member() -> None:
+    made, given = member("large"), member("large")
+    given.space = dataclasses.replace(given.space, prompts=(("query", "find: "),))
+    with pytest.raises(SpaceMismatch, match="prompts: expected"):
+        same_space(given, made.space, canaries_of(made), "opening")
+    assert given.asked == set()
+
+
+@pytest.mark.usefixtures("declared")
+def test_vectors_of_a_member_are_cached_under_its_own_name(tmp_path: Path) -> None:
+    cache, made = VectorCache(tmp_path / "cache"), member("large")
+    recorded = canaries_of(made)
+    given = Moved(HashEmbedder(), {**dict.fromkeys(TEXT_SET, 0.95), "a cat": 0.9}, "float32")
+    given.space = member("small").space
+    admitted = same_space(CachedEmbedder(given, cache), made.space, recorded, "opening")
+    moved = admitted.embed(["a cat"], "document").array
+    right = CachedEmbedder(made, cache).embed(["a cat"], "document").array
+    assert float((moved * right).sum()) == pytest.approx(0.9, abs=1e-5)
+    given.asked.clear()
+    assert np.array_equal(admitted.embed(["a cat"], "document").array, moved)
+    assert given.asked == set()
+
+
+def test_families_of_the_catalog() -> None:
+    """What Voyage says of its models: one space, at the same width."""
+    from samespace.models.hosted import HostedEmbedder
+
+    spaces: dict[str, Space] = {
+        name: HostedEmbedder(name).space
+        for name in ("voyage-4-large", "voyage-4-lite", "voyage-3.5", "voyage-3-large")
+    }
+    large = spaces["voyage-4-large"]
+    assert [name for name, space in spaces.items() if one_family(large, space)] == ["voyage-4-lite"]
+    shorter = HostedEmbedder("voyage-4-lite", dimensions=256).space
+    assert not one_family(large, shorter)
+    assert one_family(HostedEmbedder("voyage-4-large", dimensions=256).space, shorter)
+
+
+@pytest.mark.usefixtures("declared")
+def test_a_collection_is_searched_by_another_member(tmp_path: Path) -> None:
+    make(tmp_path / "kb", member("large"))
+    with samespace.Collection.open(tmp_path / "kb", model=member("small", 0.95)) as collection:
+        assert collection.space.model == "large"
+        assert collection.search(TEXTS[1], mode="dense").hits[0].chunk.document == "1"
+    far = member("small", 0.5)
+    with pytest.raises(SpaceMismatch):
+        samespace.Collection.open(tmp_path / "kb", model=far)
+    assert far.asked <= TEXT_SET

@@ -55,6 +55,7 @@ def test_what_is_not_known_is_asked_for(folder: Path) -> None:
         ("config.json", {"layer_norm_eps": None}, "layer_norm_eps"),
         ("config.json", {"vocab_size": 7}, r"tensor word has shape .* folder mixes two models"),
         ("config.json", {"num_hidden_layers": 3}, r"encoder\.layer\.2\..* is absent"),
+        ("config.json", {"num_hidden_layers": 1}, "num_hidden_layers 1, but the weights hold more"),
         ("config.json", {"hidden_size": 64}, "hidden_size 64, but the pooling's configuration"),
         (
             "1_Pooling/config.json",

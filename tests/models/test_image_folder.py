@@ -109,7 +109,9 @@ def test_the_second_siglip_keeps_punctuation_and_what_is_stated_is_kept(siglip: 
     edit(file, tokenizer_class="GemmaTokenizer", pad_token={"content": "<unk>"})
     found = read(siglip)
     assert (found.lowercase, found.unpunctuated, found.padding) == (True, False, "<unk>")
-    assert "+lowercase+images:" in found.space.tokenizer
+    assert "+lowercase+filled:<unk>+images:" in found.space.tokenizer
+    edit(file, pad_token="<pad>")
+    assert "+lowercase+images:" in read(siglip).space.tokenizer, "Google's own"
     edit(file, do_lower_case=False)
     assert not read(siglip).lowercase
 

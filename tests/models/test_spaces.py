@@ -194,3 +194,8 @@ def test_locate_prefers_the_snapshot_that_is_right(minilm_folder: Path, no_packa
     (wrong / "model.safetensors").write_bytes(b"another version")
     right = link(minilm_folder, no_package / "snapshots/bbbb")
     assert locate(card()) == right
+
+
+def test_golden_id_of_minilm(minilm: OnnxEmbedder) -> None:
+    """Collections have it: it may never change."""
+    assert minilm.space.id == ""

@@ -15,6 +15,7 @@ from samespace.errors import InputError, ModelDrift, SpaceMismatch
 from samespace.models import load
 from samespace.models.catalog.read import forget
 from samespace.models.hosted import Budget, HostedEmbedder
+from samespace.space import CANARIES
 from samespace.types import Document
 from tests.models.hosted import api
 from tests.models.hosted.api import vector
@@ -126,3 +127,16 @@ def test_a_budget_that_nobody_would_keep_is_refused(
         if call == Collection.create:
             assert not (tmp_path / "kb").exists()
             Collection.create(tmp_path / "kb", model).close()
+
+
+def test_a_canary_beyond_the_window_is_left_out_where_nothing_can_be_cut(
+    openai: Service, tmp_path: Path
+) -> None:
+    """Tokens are estimated, so the place of a cut would be a guess."""
+    with Collection.create(tmp_path / "kb", hosted(openai)) as kb:
+        assert kb.add(DOCUMENTS).added == len(DOCUMENTS)
+    sent = {text for request in openai.texts for text in request}
+    assert {text for _, text in CANARIES[:-1]} <= sent
+    assert not any(text.startswith("Entry 1:") for text in sent)
+    with Collection.open(tmp_path / "kb", hosted(openai)) as kb:
+        assert len(kb.search("Chapter 7", mode="dense").hits) == 10

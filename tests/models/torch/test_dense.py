@@ -186,6 +186,13 @@ def test_weights_that_are_not_whole(folder: Path) -> None:
         TorchEmbedder(folder)
 
 
+def test_layers_that_would_be_left_out(folder: Path) -> None:
+    """The digest of the weights would not show it."""
+    edit(folder / "config.json", num_hidden_layers=1)
+    with pytest.raises(ModelError, match="num_hidden_layers 1, but the weights hold more"):
+        TorchEmbedder(folder, device="cpu").embed(["text"], "query")
+
+
 @pytest.mark.parametrize(
     ("file", "fields", "message"),
     [
