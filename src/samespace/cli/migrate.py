@@ -17,7 +17,7 @@ from samespace.errors import InputError
 if TYPE_CHECKING:
     from samespace.collection import Collection
     from samespace.ingest.fill import Filled
-    from samespace.migrate import Migration, Verification
+    from samespace.migrate import Migration
 
 STEPS = ("switch", "rollback", "retire", "cancel")
 
@@ -128,9 +128,10 @@ def _only(collection: Collection, step: str, as_json: bool) -> None:
 
 
 def _migrate(collection: Collection, options: dict[str, Any], as_json: bool) -> None:
+    asked = _asked(options)  # what cannot be read is refused before hours of work
     migration = _begin(collection, options)
     filled = _backfill(migration, options, shown=not as_json and sys.stderr.isatty())
-    found = _verify(migration, options)
+    found = migration.verify(**asked)
     switched = found.holds and not options["no_switch"]
     if switched:
         migration.switch()
@@ -212,8 +213,10 @@ def _backfill(migration: Migration, options: dict[str, Any], shown: bool) -> Fil
             raise click.exceptions.Abort from None
 
 
-def _verify(migration: Migration, options: dict[str, Any]) -> Verification:
-    from samespace.evaluate.metrics import DEFAULT_METRICS
+def _asked(options: dict[str, Any]) -> dict[str, Any]:
+    """Return what `Migration.verify` is given: the test set, what is measured, the condition."""
+    from samespace.evaluate.metrics import DEFAULT_METRICS, depth
+    from samespace.migrate import Gate
 
     queries = qrels = None
     if options["testset"] or options["qrels"]:
@@ -227,10 +230,13 @@ def _verify(migration: Migration, options: dict[str, Any]) -> Verification:
         queries = read_queries(options["queries"])
     names = options["metrics"]
     metrics = [part.strip() for part in names.split(",")] if names else list(DEFAULT_METRICS)
-    return migration.verify(
-        queries=queries,
-        qrels=qrels,
-        metrics=metrics,
-        mode=options["mode"],
-        require=options["require"],
-    )
+    depth(metrics)
+    for gate in Gate.parse(options["require"]) if options["require"] else ():
+        gate.require_measurable(qrels is not None)
+    return {
+        "queries": queries,
+        "qrels": qrels,
+        "metrics": metrics,
+        "mode": options["mode"],
+        "require": options["require"],
+    }

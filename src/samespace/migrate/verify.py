@@ -14,7 +14,7 @@ from samespace.evaluate.qrels import Qrels
 from samespace.evaluate.queries import Query
 from samespace.evaluate.report import Report, evaluate_collection
 from samespace.evaluate.significance import Paired, compare_scores
-from samespace.migrate.gate import Gate
+from samespace.migrate.gate import OVERLAP, Gate
 from samespace.models.agreement import check_model
 from samespace.search import Mode
 from samespace.store.sides import spread
@@ -22,7 +22,7 @@ from samespace.store.sides import spread
 SAMPLED = 100
 """Queries that are made of stored chunks where the user gives none."""
 
-OVERLAP = 10
+_FIRST = 10
 _WORDS = 16
 _SHOWN = 5
 
@@ -75,7 +75,7 @@ class Verification:
             "old": self.old.to_dict() if self.old else None,
             "new": self.new.to_dict() if self.new else None,
             "paired": {name: paired.to_dict() for name, paired in self.paired.items()},
-            f"overlap@{OVERLAP}": self.overlap,
+            OVERLAP: self.overlap,
             "disagreements": [dataclasses.asdict(one) for one in self.disagreements],
             "gate": [{"condition": str(gate), "holds": held} for gate, held in self.gate],
             "why_not": self.why_not,
@@ -108,6 +108,8 @@ def verify_sides(
         InputError: the gate cannot be read, or asks for what cannot be measured.
     """
     gates = Gate.parse(require) if require else ()
+    for gate in gates:
+        gate.require_measurable(qrels is not None)
     old, new = collection.at_side(source), collection.at_side(target)
     wanted = [*metrics, *(gate.metric for gate in gates if _is_metric(gate.metric))]
     metrics = list(dict.fromkeys(wanted))
@@ -143,7 +145,7 @@ def verify_sides(
 
 
 def _is_metric(name: str) -> bool:
-    return name not in ("p50_ms", "p99_ms") and not name.startswith("overlap")
+    return name not in ("p50_ms", "p99_ms", OVERLAP)
 
 
 def _measured(report: Report | None, overlap: float | None) -> dict[str, float]:
@@ -152,7 +154,7 @@ def _measured(report: Report | None, overlap: float | None) -> dict[str, float]:
         found |= {name: interval.value for name, interval in report.intervals.items()}
         found |= {"p50_ms": report.p50_ms or 0.0, "p99_ms": report.p99_ms or 0.0}
     if overlap is not None:
-        found[f"overlap@{OVERLAP}"] = overlap
+        found[OVERLAP] = overlap
     return found
 
 
@@ -186,7 +188,7 @@ def _overlap(
 ) -> tuple[float | None, tuple[Disagreement, ...]]:
     if not queries:
         return None, ()
-    runs = [side.run(queries, OVERLAP, mode=mode, on_long="truncate") for side in (old, new)]
+    runs = [side.run(queries, _FIRST, mode=mode, on_long="truncate") for side in (old, new)]
     found = []
     for query, text in queries.items():
         first, second = (

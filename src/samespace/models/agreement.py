@@ -142,7 +142,9 @@ def _of_one_model(
             space.diff(embedder.space),
         )
     if isinstance(embedder, CachedEmbedder):
-        cached: Embedder = CachedEmbedder(_Admitted(embedder.inner, space, CANARY_COSINE), embedder.cache)
+        cached: Embedder = CachedEmbedder(
+            _Admitted(embedder.inner, space, CANARY_COSINE), embedder.cache
+        )
         return cached
     return _Admitted(embedder, space, CANARY_COSINE)
 

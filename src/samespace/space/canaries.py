@@ -90,9 +90,7 @@ def record_canaries(embed: EmbedFunction) -> tuple[Canary, ...]:
     return tuple(recorded)
 
 
-def canary_likeness(
-    embed: EmbedFunction, recorded: Sequence[Canary]
-) -> npt.NDArray[np.float64]:
+def canary_likeness(embed: EmbedFunction, recorded: Sequence[Canary]) -> npt.NDArray[np.float64]:
     """Embed the inputs of n canaries anew, one by one, and return how alike each is to each.
 
     Returns:
