@@ -188,7 +188,7 @@ def _dimensions(family: Family, config: JsonFile, text: JsonFile, vision: JsonFi
 
 
 def _filler(unpunctuated: bool) -> str:
-    """Return what fills up the texts of Google's SigLIP: the first generation's, or the second's."""
+    """Return what fills up the texts of Google's SigLIP, of the first generation or the second."""
     return "</s>" if unpunctuated else "<pad>"
 
 
