@@ -54,7 +54,7 @@ def results_json(results: Results) -> dict[str, Any]:
         "mode": results.mode,
         "space": results.space,
         "took_ms": round(results.took_ms, 3),
-        "bridge": results.bridge,
+        **({"bridge": results.bridge} if results.bridge else {}),
         "hits": [_hit_json(hit) for hit in results.hits],
     }
 
