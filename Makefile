@@ -54,6 +54,10 @@ bench: .venv/.dev
 	$(BIN)/python benchmarks/arithmetic_quality.py quality
 	$(BIN)/python benchmarks/arithmetic_quality.py stability
 	$(BIN)/python benchmarks/arithmetic_memory.py
+	$(BIN)/python benchmarks/cache.py
+	$(BIN)/python benchmarks/canaries.py
+	$(BIN)/python benchmarks/migration.py
+	$(BIN)/python benchmarks/bridge.py
 	$(BIN)/python benchmarks/report.py
 
 # The peers, in environments of their own (.peers/), beside samespace in one run: two to four
