@@ -16,6 +16,7 @@ from samespace.errors import InputError, ModelDrift, SpaceError, SpaceMismatch
 from samespace.evaluate import Qrels
 from samespace.migrate.bridging import build_bridge, measure_bridge, use_bridge
 from samespace.models import HashEmbedder
+from samespace.models.cache import CachedEmbedder, VectorCache
 from samespace.space import Space, Vectors
 
 from .test_migration import WORDS
@@ -64,6 +65,8 @@ def test_it_is_off_until_asked_for_and_survives_reopening(kb: Path) -> None:
         with pytest.raises(InputError, match="pass it again"):
             collection.search(QUESTION, mode="dense")
         use_bridge(collection, Turned())
+        with pytest.raises(InputError, match="put the cache behind it"):
+            CachedEmbedder(collection.embedder, VectorCache(kb.parent / "vectors"))
         found = collection.search(QUESTION, mode="dense")
         assert (found.bridge, found.space) == ("turned", own.space)
         assert [hit.chunk.id for hit in found] == [hit.chunk.id for hit in own]

@@ -165,9 +165,10 @@ def measure_bridge(
     def asked(of: Collection) -> Any:
         return lambda texts: of.run(texts, 10, mode=mode, on_long="truncate")
 
+    texts = queries if isinstance(queries, Mapping) else {q.id: q.text for q in queries}
+    bridge.require_unseen(texts.values())
     old: Run | None = None
     try:
-        texts = queries if isinstance(queries, Mapping) else {q.id: q.text for q in queries}
         old = asked(collection)(texts)
     except SamespaceError:
         old = None  # gone: that is what a bridge is for

@@ -33,9 +33,18 @@ class CachedEmbedder:
     Args:
         inner: any embedder, of any kind of vectors.
         cache: where vectors are kept.
+
+    Raises:
+        InputError: a bridge stands before the model.
     """
 
     def __init__(self, inner: Any, cache: VectorCache) -> None:
+        if getattr(inner, "bridged", False):
+            raise InputError(
+                "what a bridge makes is only near the vectors of its space and is not kept among "
+                "them; put the cache behind it: BridgedEmbedder(CachedEmbedder(model, cache), "
+                "bridge)"
+            )
         self.inner = inner
         self.cache = cache
         self._lock = threading.Lock()
