@@ -15,10 +15,8 @@ from samespace.errors import InputError
 from samespace.migrate.recipe import counts_alike, target_recipe
 from samespace.models.base import Embedder
 from samespace.models.cache import Cache
-from samespace.models.catalog import find
 from samespace.models.derived import is_derived
 from samespace.models.loading import lasting_name
-from samespace.models.spec import parse_spec
 from samespace.space import Space
 from samespace.store.schema import read_state
 from samespace.store.segments import bytes_below
@@ -191,7 +189,7 @@ def plan_of(collection: Collection, target: Target) -> Plan:
         too_long=round(sum(count > embedder.max_tokens for count in counts) * scale),
         tokens=tokens,
         computed=computed,
-        dollars=0.0 if computed or space.weights else _dollars(space, tokens),
+        dollars=0.0 if computed or space.weights else _dollars(embedder, tokens),
         tokens_per_second=speed,
         seconds=tokens / speed if speed else (0.0 if computed else None),
         bytes_now=totals.bytes,
@@ -236,8 +234,7 @@ def _speed(
     return done / (time.perf_counter() - started)
 
 
-def _dollars(space: Space, tokens: int) -> float | None:
-    card = find(parse_spec(space.model).name)
-    if card is None or card.price_per_million is None:
-        return None
-    return tokens * card.price_per_million / 1e6
+def _dollars(embedder: Embedder, tokens: int) -> float | None:
+    """Return what a hosted model takes for so many tokens, by the price that it goes by."""
+    price: float | None = getattr(embedder, "price_per_million", None)
+    return None if price is None else tokens * price / 1e6

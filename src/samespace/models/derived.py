@@ -116,6 +116,11 @@ class DerivedEmbedder:
         """What a hosted model was asked; None for others."""
         return getattr(self._embedder, "usage", None)
 
+    @property
+    def price_per_million(self) -> float | None:
+        """What a hosted model takes for a million tokens, in US dollars; None for others."""
+        return getattr(self._embedder, "price_per_million", None)
+
     def _derived(self, vectors: Vectors) -> Vectors:
         return derive(vectors, self._space)
 

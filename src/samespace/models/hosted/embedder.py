@@ -156,6 +156,11 @@ class HostedEmbedder:
         """What was asked of the provider through this object."""
         return self._meter.usage
 
+    @property
+    def price_per_million(self) -> float | None:
+        """US dollars for a million tokens, or None where no price is known."""
+        return self._facts.limits.price_per_million
+
     def count(self, texts: Sequence[str | ImageInput], role: Role = "document") -> list[int]:
         """Return how many tokens each text takes, prompt included; see `exact_counts`.
 
