@@ -35,7 +35,7 @@ def main() -> None:
     files = prepare(FOLDER / "wrong_model", quick=True)
     systems = {name: asked(bench, files, name, other) for name in EXPERIMENTS}
     print("\n".join(outcomes(systems)))
-    write("peers-wrong_model", {"systems": systems, "versions": install.versions()})
+    write("wrong_model", {"systems": systems, "versions": install.versions()})
     bench.close()
 
 
