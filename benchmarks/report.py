@@ -1,4 +1,4 @@
-"""The table of measurements in README.md, from the saved results.
+"""The tables of measurements and of the peers in README.md, from the saved results.
 
     python benchmarks/report.py      # writes it anew
 
@@ -157,10 +157,56 @@ def table() -> str:
     return "\n".join(lines) + "\n"
 
 
+PEERS_BEGIN, PEERS_END = "<!-- peers -->\n", "<!-- /peers -->"
+ONE_VECTOR = {
+    "samespace": "samespace, one vector per passage",
+    "txtai": "txtai, window set to 256",
+    **{name: name for name in ("Chroma", "LanceDB", "LlamaIndex", "Haystack")},
+}
+"""What each system is called in the README, and where it makes one vector of each passage."""
+
+
+def peers() -> str:
+    """Return the table of the peers in Markdown."""
+    systems = result("peers-end_to_end")["systems"]
+    lines = [
+        "| | index | peak memory | one query, p50 | on disk | nDCG@10 "
+        "| another model of the same dimension asks |",
+        "|---|---:|---:|---:|---:|---:|---|",
+    ]
+    for name, measured in ONE_VECTOR.items():
+        seen = systems[measured]
+        dense = seen["modes"]["dense"]
+        cells = (
+            name,
+            f"{seen['index_seconds']['median']:.0f} s",
+            f"{seen['index_peak_mib']['median']:,.0f} MiB",
+            f"{dense['p50_ms']['median']:.1f} ms",
+            f"{seen['mb']['median']:.1f} MB",
+            f"{dense['ndcg@10']:.3f}",
+            asked_by_another(systems[name]["other_model"], dense["ndcg@10"]),
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def asked_by_another(seen: Any, sound: float) -> str:
+    """Return what a system does where another model asks: given, or lying in the first's folder."""
+    refused = seen["given"]["refused"], seen["swapped"]["refused"]
+    if all(refused):
+        return f"refused: `{refused[0].split(':')[0]}`"
+    given, swapped = (seen[way]["ndcg@10"]["dense"] for way in ("given", "swapped"))
+    if given > 0.9 * sound:
+        return f"its stored model asks; another in that folder answers, nDCG@10 {swapped:.3f}"
+    return f"answers, nDCG@10 {given:.3f}"
+
+
 def renewed(readme: str) -> str:
-    """Return the README with the table of today."""
-    before, rest = readme.split(BEGIN)
-    return before + BEGIN + table() + END + rest.split(END)[1]
+    """Return the README with the tables of today."""
+    for begin, made, end in ((BEGIN, table(), END), (PEERS_BEGIN, peers(), PEERS_END)):
+        before, rest = readme.split(begin)
+        readme = before + begin + made + end + rest.split(end)[1]
+    return readme
 
 
 if __name__ == "__main__":

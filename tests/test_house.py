@@ -33,6 +33,7 @@ FLOORS = {
     "handed": 5,
     "together": 5,
     "verify": 5,
+    "writing": 5,
     "evaluate": 6,
     "migrate": 6,
     "integrations": 7,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -12,11 +13,13 @@ import numpy as np
 import pytest
 
 from samespace import Collection
-from samespace.errors import CollectionLocked
+from samespace.errors import CollectionLocked, ModelDrift
+from samespace.migrate import Migration
 from samespace.models import HashEmbedder
-from samespace.space import Vectors
+from samespace.space import CANARIES, Space, Vectors
+from samespace.verify import SAMPLED
 
-from .migrate.test_migration import contents, document
+from .migrate.test_migration import Counting, contents, document
 
 DOCUMENTS = 20
 
@@ -133,6 +136,20 @@ def test_a_damaged_text_is_taken_anew_from_its_source(
             assert contents(collection) == contents(before)
 
 
+class Turning(HashEmbedder):
+    """A hosted model: its Space names no weights, and one day it makes other vectors."""
+
+    turned = False
+
+    @property
+    def space(self) -> Space:
+        return dataclasses.replace(super().space, weights="", model="hosted")
+
+    def embed(self, texts: Sequence[str], role: Any, *, on_long: Any = "error") -> Vectors:
+        made = super().embed(texts, role, on_long=on_long).array
+        return Vectors(np.roll(made, 1, axis=1) if self.turned else made, self.space, role)
+
+
 def test_a_model_that_changed_is_a_problem_that_no_repair_mends(kb: Path) -> None:
     class Turned(HashEmbedder):
         def embed(self, texts: Sequence[str], role: Any, *, on_long: Any = "error") -> Vectors:
@@ -147,10 +164,69 @@ def test_a_model_that_changed_is_a_problem_that_no_repair_mends(kb: Path) -> Non
         assert collection.verify(model=False).sound
 
 
+def test_what_two_sides_share_is_told_and_mended_once(tmp_path: Path) -> None:
+    model = Counting(max_tokens=40)
+    with Collection.create(tmp_path / "kb", model) as kb:
+        kb.add([document(i) for i in range(DOCUMENTS)])
+        before, rows = contents(kb), kb.info()["vectors"]
+        Migration.begin(kb, max_tokens=24).backfill()
+        assert kb.info()["vectors"] > rows  # both cuts have their vectors in one space
+        overwrite(tmp_path / "kb", 3, 0)
+        found = kb.verify()
+        assert len(found.problems) == len({problem.says for problem in found.problems}) == 2
+        model.embedded.clear()
+        assert kb.verify(repair=True, model=False).sound
+        assert len(model.embedded) == max(len(problem.rows) for problem in found.problems)
+        assert contents(kb) == before
+        Migration(kb).verify()
+        Migration(kb).switch()
+        with Collection.create(tmp_path / "fresh", HashEmbedder(), max_tokens=24) as fresh:
+            fresh.add([document(i) for i in range(DOCUMENTS)])
+            assert contents(kb) == contents(fresh)
+
+
+def test_rows_that_were_renumbered_since_they_were_seen_are_not_dropped(tmp_path: Path) -> None:
+    model = Counting(max_tokens=40)
+    with Collection.create(tmp_path / "kb", model) as kb:
+        for i in range(DOCUMENTS):
+            kb.add([document(i)])  # a commit, and a checksum, for each
+        overwrite(tmp_path / "kb", kb.info()["vectors"] - 1, 0)
+        problems = kb.store.check()
+        kb.delete(["doc-0", "doc-1"])
+        kb.compact()
+        kb.store.mend(problems)
+        lost = [problem.says for problem in kb.store.check()]
+        assert len(lost) == 1
+        assert int(lost[0].split(": ")[1].split()[0]) <= 4, lost
+        assert kb.verify(repair=True).sound
+        with Collection.create(tmp_path / "fresh", HashEmbedder(max_tokens=40)) as fresh:
+            fresh.add([document(i) for i in range(2, DOCUMENTS)])
+            assert contents(kb) == contents(fresh)
+
+
+def test_each_canary_is_embedded_once(kb: Path) -> None:
+    asked: list[str] = []
+
+    class Asked(HashEmbedder):
+        def embed(self, texts: Sequence[str], role: Any, *, on_long: Any = "error") -> Vectors:
+            asked.extend(texts)
+            return super().embed(texts, role, on_long=on_long)
+
+    with Collection.open(kb, Asked(max_tokens=40)) as collection:
+        assert collection.verify().canaries == pytest.approx(1)
+    canaries = [text for _, text in CANARIES]
+    assert sorted(text for text in asked if text in canaries) == sorted(canaries)
+    assert len(asked) == len(canaries) + SAMPLED
+
+
 def test_nothing_is_dropped_where_the_model_is_not_to_be_had(kb: Path) -> None:
     overwrite(kb, 3, 0)
-    with Collection.open(kb) as collection, pytest.raises(Exception, match="pass it again"):
-        collection.verify(repair=True)
+    flip("lexical/*/*.term")(kb)
+    with Collection.open(kb) as collection:
+        found = collection.verify(repair=True, model=False)
+        assert {problem.part for problem in found.problems} == {"vectors", "model"}
+        assert "pass it again" in found.problems[-1].says
+        assert [problem.part for problem in found.repaired] == ["lexical"]
     with Collection.open(kb, HashEmbedder(max_tokens=40)) as collection:
         assert collection.verify(repair=True).sound
 
@@ -171,3 +247,49 @@ def test_repair_waits_for_nobody_unless_told(kb: Path) -> None:
         pytest.raises(CollectionLocked),
     ):
         collection.verify(repair=True)
+
+
+def test_without_sound_canaries_nothing_is_known(kb: Path, tmp_path: Path) -> None:
+    shutil.copytree(kb, tmp_path / "other")
+    sql("DELETE FROM canaries")(kb)
+    with Collection.open(kb, HashEmbedder(max_tokens=40)) as collection:
+        found = collection.verify()
+        assert "no canaries" in found.problems[0].says
+        assert found.canaries is None
+    spoilt = np.full(256, np.nan, "<f4").tobytes().hex()
+    sql(f"UPDATE canaries SET vector = x'{spoilt}' WHERE position = 0")(tmp_path / "other")
+    with Collection.open(tmp_path / "other", HashEmbedder(max_tokens=40)) as collection:
+        with pytest.raises(ModelDrift):
+            collection.search("violet", mode="dense")
+        found = collection.verify()
+        assert "is damaged: row 0 holds NaN" in found.problems[0].says
+        assert found.canaries == 0.0
+
+
+def test_vectors_of_another_model_among_them_are_seen(tmp_path: Path) -> None:
+    """As a server leaves them whose provider changed the model while it was writing."""
+    model = Turning()
+    with Collection.create(tmp_path / "kb", model) as kb:
+        kb.add([document(i) for i in range(10)])
+        model.turned = True
+        kb.add([document(i) for i in range(10, 20)])
+        model.turned = False
+        (problem,) = kb.verify().problems
+        assert problem.part == "model"
+        assert "stored vectors that were looked at are not what the model makes" in problem.says
+
+
+def test_a_hosted_model_is_asked_again_after_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = Turning()
+    with Collection.create(tmp_path / "kb", model) as kb:
+        kb.add([document(1)])
+        model.turned = True
+        kb.search("violet", mode="dense")
+        monkeypatch.setattr("samespace.embedders.RECHECK_SECONDS", 0.0)
+        with pytest.raises(ModelDrift):
+            kb.add([document(2)])
+        with pytest.raises(ModelDrift):
+            kb.search("violet", mode="dense")
+        assert kb.info()["documents"] == 1

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from samespace.asking import ask_all
 from samespace.embedders import Embedders, loaded
-from samespace.errors import DocumentNotFound, InputError, TooLong
+from samespace.errors import DocumentNotFound, InputError
 from samespace.handed import add_vectors, named, require_query
-from samespace.ingest import Known, Progress, Report, ingest
-from samespace.ingest.inputs import Inputs, PathLike, sort_out
+from samespace.ingest import Progress, Report
+from samespace.ingest.inputs import Inputs, PathLike
 from samespace.ingest.prepare import as_cleaned
 from samespace.models.agreement import for_canaries
 from samespace.models.base import Embedder, Reranker
-from samespace.models.cache import Cache, CachedEmbedder
+from samespace.models.cache import Cache
 from samespace.models.loading import lasting_name
 from samespace.run import Run
 from samespace.search import RERANK_DEPTH, Mode, Request, Results, rerank, retrieve
@@ -28,9 +28,10 @@ from samespace.store.base import Header, StoredDocument
 from samespace.store.embedded import EmbeddedStore
 from samespace.store.sides import described_move, history
 from samespace.text.chunk import chunk
-from samespace.text.load import LoadOptions, in_scope, load
+from samespace.text.load import LoadOptions
 from samespace.text.recipe import Recipe
 from samespace.types import Chunk, Document, OnLong, Role
+from samespace.writing import write
 
 if TYPE_CHECKING:
     from samespace.models.hosted.budget import Budget
@@ -155,8 +156,12 @@ class Collection:
             SpaceMismatch: `model` is another one than the collection's.
         """
         store = EmbeddedStore.open(path)
-        given = None if model is None else loaded(model, cache, budget)
-        return cls(store, given, cache, budget)
+        try:
+            given = None if model is None else loaded(model, cache, budget)
+            return cls(store, given, cache, budget)
+        except BaseException:
+            store.close()
+            raise
 
     @property
     def path(self) -> Path:
@@ -227,7 +232,7 @@ class Collection:
             CollectionLocked: another process is writing.
             SpaceMismatch, ModelDrift: the model is not the collection's.
         """
-        return self._write(inputs, options, wait, progress, remove=False)
+        return write(self._store, self._embedders, inputs, options, wait, progress, remove=False)
 
     def sync(
         self,
@@ -244,7 +249,7 @@ class Collection:
         objects are given, every document that was added as an object and is not among them is
         removed. A document that moved with the same content embeds nothing.
         """
-        return self._write(inputs, options, wait, progress, remove=True)
+        return write(self._store, self._embedders, inputs, options, wait, progress, remove=True)
 
     def delete(
         self, ids: str | Iterable[str] = (), *, where: str | None = None, wait: float = 0.0
@@ -328,13 +333,15 @@ class Collection:
             if vector is not None:
                 header.space.require(vector.space, f"querying {self.path}")
             hits = retrieve(
-                reader, request, lambda: vector or self.query_vector(header, query, on_long)
+                reader,
+                request,
+                lambda: vector or self._embedders.query_vector(header, query, on_long),
             )
         if reranker is not None:
             hits = rerank(query, hits, reranker)[offset : offset + k]
         took_ms = (time.perf_counter() - started) * 1000
-        bridge = "" if vector is not None or mode == "lexical" else self._bridge(header)
-        return Results(query, mode, header.space.id, took_ms, hits, bridge)
+        bridge = "" if vector is not None or mode == "lexical" else self._embedders.bridge(header)
+        return Results(query, mode, header.space.id, took_ms, hits, bridge, header.recipe_id)
 
     def run(
         self,
@@ -359,7 +366,7 @@ class Collection:
             progress: called after each query with the number of queries done.
 
         Raises:
-            As `search`.
+            As `search`; SpaceMismatch if a migration switches the collection meanwhile.
         """
         header = self._header
         if mode != "lexical" and queries:
@@ -377,19 +384,10 @@ class Collection:
                 rerank_depth=rerank_depth,
             )
 
-        results, took, space = ask_all(queries, search, header.space.id, progress)
-        bridge = self._bridge(header)
-        called = name or " ".join(
-            filter(
-                None,
-                (
-                    f"{bridge} by a bridge to" if bridge else "",
-                    f"{header.space.model} {mode}",
-                    reranker.name if reranker else "",
-                ),
-            )
-        )
-        return Run(results, space, Recipe.from_dict(header.recipe).id, mode, called, took)
+        space, recipe = header.space.id, header.recipe_id
+        results, took = ask_all(queries, search, space, recipe, progress)
+        parts = (self._embedders.called(header), mode, reranker.name if reranker else "")
+        return Run(results, space, recipe, mode, name or " ".join(filter(None, parts)), took)
 
     def documents(self, *, where: str | None = None) -> Iterator[StoredDocument]:
         """Yield what is known of each document (id, source, title), its text left out."""
@@ -462,7 +460,11 @@ class Collection:
         with self._store.write(wait) as writer:
             header = writer.header
             return add_vectors(
-                writer, inputs, vectors, lambda texts: self._embed(header, texts)[0], self.path
+                writer,
+                inputs,
+                vectors,
+                lambda texts: self._embedders.embed_documents(header, texts)[0],
+                self.path,
             )
 
     def history(self) -> list[dict[str, Any]]:
@@ -497,81 +499,3 @@ class Collection:
     def __repr__(self) -> str:
         space = self.space
         return f"Collection({str(self.path)!r}, model={space.model!r}, space={space.id})"
-
-    def _write(
-        self,
-        inputs: Inputs,
-        options: LoadOptions | None,
-        wait: float,
-        progress: Progress,
-        *,
-        remove: bool,
-    ) -> Report:
-        paths, documents = sort_out(inputs)
-        report = Report()
-        with self._store.write(wait) as writer:
-            known, header = Known(self._store), writer.header
-            if documents is None:
-                items = load(
-                    paths, options or LoadOptions(), known.is_unchanged, report.passed_over
-                )
-            else:
-                items = iter(documents)
-            seen = ingest(
-                known,
-                writer,
-                lambda texts: self._embedders.of(header).count(texts),
-                lambda texts: self._embed(header, texts),
-                Recipe.from_dict(header.recipe),
-                items,
-                report,
-                progress,
-            )
-            if remove:
-                gone = [
-                    id
-                    for id, origin in writer.origins()
-                    if id not in seen.ids
-                    and not seen.keeps(origin)
-                    and (in_scope(origin, paths) if documents is None else not origin)
-                ]
-                report.removed = writer.delete(gone)
-                writer.commit()
-            used = self._embedders.known(header)
-            if used is not None:
-                report.estimated = not getattr(used, "exact_counts", True)
-                report.usage = getattr(used, "usage", None)
-        progress(report)
-        return report
-
-    def _bridge(self, header: Header) -> str:
-        """Return the model that stands in for the Space's own by a bridge, or ""."""
-        bridge = getattr(self._embedders.known(header), "bridge", None)
-        return "" if bridge is None else str(bridge.source.model)
-
-    def query_vector(self, header: Header, query: str, on_long: OnLong = "error") -> Vectors:
-        """Return a question's vector in the Space of a side, by its model, checked.
-
-        Raises:
-            TooLong: the question does not fit the window, and `on_long` is "error".
-            SpaceMismatch, ModelDrift: the model is not the side's.
-        """
-        embedder = self._embedders.checked(header)
-        if on_long != "truncate":
-            tokens = embedder.count([query], "query")[0]
-            if tokens > embedder.max_tokens:
-                raise TooLong(
-                    f"the query has {tokens} tokens, and the window of {header.space.model} is "
-                    f'{embedder.max_tokens}; shorten it, search with mode="lexical", or cut it '
-                    'by name with on_long="truncate"'
-                )
-        cut: Any = on_long
-        return embedder.embed([query], "query", on_long=cut)
-
-    def _embed(self, header: Header, texts: list[str]) -> tuple[Vectors, list[bool]]:
-        """Return the vectors of documents' texts, and of each whether the cache knew it."""
-        embedder = self._embedders.checked(header)
-        on_long: Any = "truncate" if header.recipe["on_long"] == "truncate" else "error"
-        if isinstance(embedder, CachedEmbedder):
-            return embedder.embed_known(texts, "document", on_long=on_long)
-        return embedder.embed(texts, "document", on_long=on_long), [False] * len(texts)

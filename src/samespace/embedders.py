@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from samespace.errors import InputError, ModelNotFound
+from samespace.errors import InputError, ModelNotFound, TooLong
 from samespace.models import load
 from samespace.models.agreement import check_model, same_space
 from samespace.models.base import Embedder
-from samespace.models.cache import Cache, choose
+from samespace.models.cache import Cache, CachedEmbedder, choose
+from samespace.space import Vectors
 from samespace.store.base import Header
+from samespace.types import OnLong
 
 if TYPE_CHECKING:
     from samespace.models.hosted.budget import Budget
+
+RECHECK_SECONDS = 600.0
+"""After so long a model that no digest of weights pins is asked its canaries again."""
 
 
 def loaded(
@@ -45,8 +51,9 @@ class Embedders:
         self._path = path
         self._cache, self._budget = cache, budget
         self._by_space: dict[str, Embedder] = {}
-        self._checked: set[str] = set()
+        self._checked: dict[str, float] = {}
         self._lock = threading.RLock()
+        self._checking = threading.Lock()
 
     def give(self, embedder: Embedder, header: Header, doing: str) -> None:
         """Use this model for the Space of a header.
@@ -57,7 +64,7 @@ class Embedders:
         admitted = same_space(embedder, header.space, header.canaries, doing)
         with self._lock:
             self._by_space[header.space.id] = admitted
-            self._checked.discard(header.space.id)
+            self._checked.clear()
 
     def trust(self, embedder: Embedder, header: Header) -> None:
         """Use this for the Space of a header without any comparison.
@@ -67,7 +74,7 @@ class Embedders:
         """
         with self._lock:
             self._by_space[header.space.id] = embedder
-            self._checked.add(header.space.id)
+            self._checked[header.pinned] = time.monotonic()
 
     def known(self, header: Header) -> Embedder | None:
         """Return the model of a Space if it was given or loaded already."""
@@ -102,13 +109,65 @@ class Embedders:
             return embedder
 
     def checked(self, header: Header) -> Embedder:
-        """Return the model of a Space after having seen, once, that it did not drift.
+        """Return the model of a Space after having seen that it did not drift.
+
+        It is asked once; a hosted model, which may change at any time, every ten minutes.
 
         Raises:
             ModelDrift: it answers the canaries with other vectors than it did.
         """
         embedder = self.of(header)
-        if header.space.id not in self._checked:
-            check_model(embedder, header.canaries)
-            self._checked.add(header.space.id)
+        if not self._is_checked(header):
+            with self._checking:
+                if not self._is_checked(header):  # another thread did it meanwhile
+                    check_model(embedder, header.canaries)
+                    self._checked[header.pinned] = time.monotonic()
         return embedder
+
+    def _is_checked(self, header: Header) -> bool:
+        if self.bridge(header):
+            return True  # it has canaries of its own, and was checked by them
+        at = self._checked.get(header.pinned)
+        if at is None:
+            return False
+        return bool(header.space.weights) or time.monotonic() - at < RECHECK_SECONDS
+
+    def bridge(self, header: Header) -> str:
+        """Return the model that stands in for the Space's own by a bridge, or ""."""
+        bridge = getattr(self.known(header), "bridge", None)
+        return "" if bridge is None else str(bridge.source.model)
+
+    def called(self, header: Header) -> str:
+        """Return what the model is called that embeds questions for a Space."""
+        bridge = self.bridge(header)
+        if bridge:
+            return f"{bridge} by a bridge to {header.space.model}"
+        relative = getattr(self.known(header), "relative", "")
+        return f"{relative} for {header.space.model}" if relative else header.space.model
+
+    def query_vector(self, header: Header, query: str, on_long: OnLong = "error") -> Vectors:
+        """Return a question's vector in the Space of a side, by its model, checked.
+
+        Raises:
+            TooLong: the question does not fit the window, and `on_long` is "error".
+            SpaceMismatch, ModelDrift: the model is not the side's.
+        """
+        embedder = self.checked(header)
+        if on_long != "truncate":
+            tokens = embedder.count([query], "query")[0]
+            if tokens > embedder.max_tokens:
+                raise TooLong(
+                    f"the query has {tokens} tokens, and the window of {header.space.model} is "
+                    f'{embedder.max_tokens}; shorten it, search with mode="lexical", or cut it '
+                    'by name with on_long="truncate"'
+                )
+        cut: Any = on_long
+        return embedder.embed([query], "query", on_long=cut)
+
+    def embed_documents(self, header: Header, texts: list[str]) -> tuple[Vectors, list[bool]]:
+        """Return the vectors of documents' texts, and of each whether the cache knew it."""
+        embedder = self.checked(header)
+        on_long: Any = "truncate" if header.recipe["on_long"] == "truncate" else "error"
+        if isinstance(embedder, CachedEmbedder):
+            return embedder.embed_known(texts, "document", on_long=on_long)
+        return embedder.embed(texts, "document", on_long=on_long), [False] * len(texts)

@@ -8,7 +8,7 @@ import numpy as np
 
 from samespace.errors import InputError, InvalidVectors, SpaceMismatch
 from samespace.ingest.prepare import input_hash
-from samespace.space import CANARY_COSINE, FloatArray, Space, Vectors
+from samespace.space import CANARY_COSINE, FloatArray, Space, Vectors, likeness
 from samespace.store.embedded import EmbeddedWriter
 from samespace.types import Role
 
@@ -26,7 +26,10 @@ def named(array: FloatArray, role: Role, space: Space, id: str, path: object) ->
             f"({space.model}). Embed them with its model",
             {"id": (space.id, id)},
         )
-    return Vectors(np.atleast_2d(np.asarray(array, np.float32)), space, role)
+    # Its own copy: what is refilled after it was checked is not what was checked.
+    mine = np.atleast_2d(np.array(array, np.float32))
+    mine.flags.writeable = False
+    return Vectors(mine, space, role)
 
 
 def require_query(vector: object) -> None:
@@ -67,14 +70,14 @@ def add_vectors(
         raise InputError(f"expected a vector for each of {len(texts)} inputs, got {len(vectors)}")
     places = sorted({0, len(texts) // 2, len(texts) - 1}) if texts else []
     made = embed([texts[place] for place in places]) if places else vectors
-    for mine, place in zip(made.array, places, strict=False):
-        given = vectors.array[place]
-        cosine = float(mine @ given / np.linalg.norm(mine) / np.linalg.norm(given))
-        if cosine < CANARY_COSINE:
+    for row, place in enumerate(places):
+        seen = float(likeness(made.array[row : row + 1], vectors.array[place : place + 1])[0, 0])
+        if not seen >= CANARY_COSINE:
             raise InvalidVectors(
-                f"{path}: vector {place} is not what {space.model} makes of its input: cosine "
-                f"{cosine:.4f}, expected at least {CANARY_COSINE}. Nothing was added; see that "
-                "inputs and vectors are in the same order, and that this model made them"
+                f"{path}: vector {place} is not what {space.model} makes of its input: likeness "
+                f"{seen:.4f}, expected at least {CANARY_COSINE}. Nothing was added; see that "
+                "inputs and vectors are in the same order, and that this model made them, in the "
+                "length that it makes them"
             )
     hashes = [input_hash(text) for text in texts]
     new = len(writer.missing(hashes))

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from samespace.collection import Collection
 from samespace.errors import InputError, SpaceMismatch
-from samespace.models.agreement import check_model
 from samespace.search import Mode, Request, Results, retrieve
 from samespace.space import Vectors
 from samespace.store.base import Candidate, Header, StoredChunk
@@ -63,15 +62,15 @@ def search_together(
         joint = _Joint(readers)
 
         def vector() -> Vectors:
-            embedder = first.embedders.checked(headers[0])
             for header in headers[1:]:
-                check_model(embedder, header.canaries)
-            return first.query_vector(headers[0], query, on_long)
+                first.embedders.checked(header)
+            return first.embedders.query_vector(headers[0], query, on_long)
 
         hits = retrieve(joint, request, vector)
         origins = tuple(collections[joint.origin(hit)].path for hit in hits)
     took_ms = (time.perf_counter() - started) * 1000
-    return Together(query, mode, headers[0].space.id, took_ms, hits, origins=origins)
+    bridge = "" if mode == "lexical" else first.embedders.bridge(headers[0])
+    return Together(query, mode, headers[0].space.id, took_ms, hits, bridge, origins=origins)
 
 
 def _require(mine: Header, other: Header, doing: str) -> None:

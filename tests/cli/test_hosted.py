@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from samespace import Collection
 from samespace.cli.main import cli
 from samespace.errors import BudgetExceeded
+from samespace.models import HashEmbedder
 from samespace.models.catalog.read import forget
+from tests.migrate.test_migration import document
 from tests.models.hosted.apis import APIS
 from tests.models.hosted.service import Service, service
 
@@ -72,3 +75,21 @@ def test_a_cost_is_told_and_bounded(server: Service, tmp_path: Path) -> None:
     told = index(tmp_path)
     assert "asked of the provider: " in told.output
     assert "are estimates" in told.output
+
+
+def test_a_migration_stays_bounded_when_it_is_taken_up_again(
+    server: Service, tmp_path: Path
+) -> None:
+    kb = str(tmp_path / "kb")
+    with Collection.create(kb, HashEmbedder(), cache=False) as collection:
+        collection.add([document(i) for i in range(20)])
+
+    def migrate(*options: str) -> Result:
+        return CliRunner().invoke(cli, ["migrate", kb, *options])
+
+    for options in (("--to", "tiny-openai", "--max-cost", "1"), ("--max-cost", "1")):
+        sent = len(server.asked)
+        stopped = migrate(*options)
+        assert isinstance(stopped.exception, BudgetExceeded), stopped.output
+        assert len(server.asked) > sent
+    assert json.loads(migrate("--cancel", "--json").stdout)["state"] == "cancelled"

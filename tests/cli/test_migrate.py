@@ -74,9 +74,9 @@ def test_the_whole_way(kb: str, tmp_path: Path) -> None:
 
 
 def test_a_gate_that_does_not_hold_ends_with_an_error(kb: str, tmp_path: Path) -> None:
-    ended = run("migrate", kb, "--to", SMALL, "--require", "overlap@10 >= 2")
+    ended = run("migrate", kb, "--to", SMALL, "--require", "overlap@10 > 1")
     assert ended.returncode == 1
-    assert "overlap@10 >= 2: DOES NOT HOLD" in ended.stdout
+    assert "overlap@10 > 1: DOES NOT HOLD" in ended.stdout
     assert "was not switched" in ended.stderr
     assert run_json("info", kb)["space"]["dimensions"] == 384
     ended = run("migrate", kb)
@@ -85,6 +85,31 @@ def test_a_gate_that_does_not_hold_ends_with_an_error(kb: str, tmp_path: Path) -
     assert "is ready; searched is" in run("migrate", kb, "--rollback").stdout
     assert run_json("migrate", kb, "--cancel")["state"] == "cancelled"
     assert run("migrate", kb, "--to", "all-MiniLM-L6-v2").returncode == 1
+
+
+def test_a_step_does_nothing_that_another_option_forbids(kb: str) -> None:
+    run_json("migrate", kb, "--to", SMALL)
+    for options in (
+        ("--retire", "--dry-run"),
+        ("--switch", "--require", "overlap@10 > 0"),
+        ("--to", SMALL, "--rollback"),
+    ):
+        ended = run("migrate", kb, *options)
+        assert ended.returncode == 2
+        assert "would not be heeded" in ended.stderr
+    assert run_json("info", kb)["migration"]["state"] == "switched"
+
+
+def test_run_again_after_the_switch_or_a_cancel_it_says_so(kb: str) -> None:
+    run_json("migrate", kb, "--to", SMALL)
+    for options in (("--to", SMALL), ()):
+        ended = run("migrate", kb, *options)
+        assert (ended.returncode, "switched to" in ended.stdout) == (0, True), ended.stderr
+    run_json("migrate", kb, "--rollback")
+    run_json("migrate", kb, "--cancel")
+    ended = run("migrate", kb)
+    assert ended.returncode == 1
+    assert "is in no migration; the last was cancelled" in ended.stderr
 
 
 def test_verify_says_what_is_wrong_and_mends_it(kb: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -53,12 +52,3 @@ def test_a_budget_stops_it_and_a_larger_one_goes_on(
         with Collection.create(tmp_path / "fresh", hosted(server)) as fresh:
             fresh.add([document(i) for i in range(60)])
             assert contents(kb).keys() == contents(fresh).keys()
-
-
-def test_the_rate_is_kept(tmp_path: Path) -> None:
-    with make(tmp_path / "kb", HashEmbedder()) as kb:
-        migration = Migration.begin(kb, HashEmbedder(seed=1))
-        tokens = kb.info()["tokens"]
-        started = time.monotonic()
-        migration.backfill(tokens_per_minute=tokens * 60)
-        assert time.monotonic() - started > 0.9

@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 
 from samespace import Collection, Document
-from samespace.errors import InputError, ModelDrift, SpaceMismatch
+from samespace.errors import CollectionLocked, InputError, ModelDrift, SpaceMismatch
 from samespace.evaluate import Qrels
 from samespace.migrate import Gate, Migration, plan
 from samespace.models import HashEmbedder
 from samespace.models.derived import DerivedEmbedder
 from samespace.space import Vectors
+from samespace.store.embedded import EmbeddedStore
 from samespace.store.sides import lacking, sides
 
 WORDS = [
@@ -150,6 +151,90 @@ def test_states_and_what_they_allow(tmp_path: Path) -> None:
             "switched", "retired",
         ]  # fmt: skip
         assert kb.history()[5]["facts"]["verification"]["holds"] is True
+
+
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("samespace.migrate.migration._READER_SECONDS", 0.0)
+    monkeypatch.setattr("samespace.store.compact._READER_SECONDS", 0.3)
+
+
+def test_retiring_that_a_reader_stops_is_seen_and_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hurry(monkeypatch)
+    with make(tmp_path / "kb", HashEmbedder()) as kb:
+        migration = Migration.begin(kb, HashEmbedder(seed=1))
+        run(migration)
+        with kb.store.read(), pytest.raises(CollectionLocked, match="reader"):
+            migration.retire()
+        assert kb.info()["migration"]["state"] == "retiring"
+        with pytest.raises(InputError, match=r"is retiring.*finish it with --retire"):
+            migration.rollback()
+        with pytest.raises(InputError, match=r"another migration.*--retire"):
+            Migration.begin(kb, HashEmbedder())
+        assert migration.retire() >= 0
+        assert migration.state == "retired"
+        assert kb.verify().sound
+
+
+def test_cancelling_that_a_reader_stops_is_seen_and_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hurry(monkeypatch)
+    new = HashEmbedder(seed=1)
+    with make(tmp_path / "kb", HashEmbedder()) as kb:
+        before = contents(kb)
+        migration = Migration.begin(kb, new)
+        migration.backfill()
+        with kb.store.read(), pytest.raises(CollectionLocked, match="reader"):
+            migration.cancel()
+        assert migration.state == "cancelling"
+        for step in (migration.backfill, migration.verify, migration.switch):
+            with pytest.raises(InputError, match=r"is cancelling.*finish it with --cancel"):
+                step()
+        with pytest.raises(InputError, match=r"another migration.*--cancel"):
+            Migration.begin(kb, new)
+        migration.cancel()
+        assert (migration.state, contents(kb)) == ("cancelled", before)
+        assert kb.verify().sound
+
+
+def test_a_step_that_another_process_came_before_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = HashEmbedder(), HashEmbedder(seed=1)
+    with make(tmp_path / "kb", old) as kb, Collection.open(tmp_path / "kb") as two:
+        run(Migration.begin(kb, new))
+        two.embedders.give(old, two.store.side_header(1), "rolling back")
+        mine, theirs = Migration(kb), Migration(two)
+        lock = EmbeddedStore.write
+
+        def late(store: EmbeddedStore, *given: Any) -> Any:
+            monkeypatch.setattr(EmbeddedStore, "write", lock)
+            theirs.rollback()
+            return lock(store, *given)
+
+        monkeypatch.setattr(EmbeddedStore, "write", late)
+        with pytest.raises(InputError, match=r"was switched and is ready.*try again"):
+            mine.retire()
+        assert kb.space == old.space
+        assert [one.state for one in kb.store.ask(sides)] == ["active", "kept"]
+        assert len(kb.search("violet", mode="dense")) == 10
+
+
+def test_nobody_is_paid_for_a_migration_that_is_refused(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    class Asked(HashEmbedder):
+        def embed(self, texts: Sequence[str], role: Any, *, on_long: Any = "error") -> Vectors:
+            asked.extend(texts)
+            return super().embed(texts, role, on_long=on_long)
+
+    with make(tmp_path / "kb", HashEmbedder()) as kb:
+        Migration.begin(kb, HashEmbedder(seed=1))
+        with pytest.raises(InputError, match="another migration"):
+            Migration.begin(kb, Asked(seed=2))
+        assert asked == []
 
 
 def test_taken_up_again_it_is_the_same_migration(tmp_path: Path) -> None:

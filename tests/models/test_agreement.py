@@ -11,9 +11,18 @@ import numpy as np
 import pytest
 
 import samespace
-from samespace.errors import ModelDrift, SpaceMismatch
+from samespace import Collection, Document
+from samespace.errors import InputError, ModelDrift, SpaceError, SpaceMismatch
+from samespace.migrate import Migration
 from samespace.models import Embedder, HashEmbedder, OnnxEmbedder
-from samespace.models.agreement import FAMILY_COSINE, agreement, one_family, same_space
+from samespace.models.agreement import (
+    FAMILY_COSINE,
+    agreement,
+    check_model,
+    one_family,
+    same_space,
+    that_fit,
+)
 from samespace.models.cache import CachedEmbedder, VectorCache
 from samespace.models.catalog.read import forget
 from samespace.space import (
@@ -311,12 +320,51 @@ def test_vectors_of_a_member_are_cached_under_its_own_name(tmp_path: Path) -> No
     given = Moved(HashEmbedder(), {**dict.fromkeys(TEXT_SET, 0.95), "a cat": 0.9}, "float32")
     given.space = member("small").space
     admitted = same_space(CachedEmbedder(given, cache), made.space, recorded, "opening")
-    moved = admitted.embed(["a cat"], "document").array
-    right = CachedEmbedder(made, cache).embed(["a cat"], "document").array
+    moved = admitted.embed(["a cat"], "query").array
+    right = CachedEmbedder(made, cache).embed(["a cat"], "query").array
     assert float((moved * right).sum()) == pytest.approx(0.9, abs=1e-5)
     given.asked.clear()
-    assert np.array_equal(admitted.embed(["a cat"], "document").array, moved)
+    assert np.array_equal(admitted.embed(["a cat"], "query").array, moved)
     assert given.asked == set()
+
+
+@pytest.mark.usefixtures("declared")
+def test_a_member_asks_and_embeds_no_documents(tmp_path: Path) -> None:
+    """They would stand among those of the other for ever, and only near their place."""
+    made, given = member("large"), member("small", 0.95)
+    with Collection.create(tmp_path / "kb", made) as kb:
+        kb.add([Document(id="1", text="A cat purrs.")])
+    with Collection.open(tmp_path / "kb", given) as kb:
+        assert kb.search("cat", mode="dense")[0].chunk.document == "1"
+        assert kb.run({"q": "cat"}).name == "small for large hybrid"
+        before = kb.info()
+        with pytest.raises(
+            SpaceError, match=r"shares the space of large.*open the collection with"
+        ):
+            kb.add([Document(id="2", text="A dog barks.")])
+        assert kb.info() == before
+        assert kb.add([Document(id="1", text="A cat purrs.")]).unchanged == 1
+        with pytest.raises(InputError, match="only stands in"):
+            Migration.begin(kb, max_tokens=24)
+        assert kb.verify().sound
+    with Collection.open(tmp_path / "kb", made) as kb:
+        assert kb.add([Document(id="2", text="A dog barks.")]).added == 1
+
+
+def test_where_tokens_are_estimated_the_long_canary_is_left_out() -> None:
+    class Estimating(HashEmbedder):
+        exact_counts = True
+
+        def count(self, texts: Sequence[str], role: Role = "document") -> list[int]:
+            factor = 1 if self.exact_counts else 2
+            return [factor * tokens for tokens in super().count(texts, role)]
+
+    model = Estimating(max_tokens=512)
+    recorded = canaries_of(model)
+    assert len(recorded) == len(CANARIES)
+    model.exact_counts = False
+    assert len(that_fit(model, recorded)) == len(CANARIES) - 1
+    check_model(model, recorded, quick=False)
 
 
 def test_families_of_the_catalog() -> None:

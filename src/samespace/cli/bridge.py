@@ -44,7 +44,10 @@ def bridge(kb: str, to: str, as_json: bool, **options: Any) -> None:
 
     budget = None if options["max_cost"] is None else Budget(dollars=options["max_cost"])
     require = options["require"]
-    with samespace.open(kb) as collection:
+    judged = None
+    if options["qrels"]:  # what cannot be read is refused before anything is embedded
+        judged = read_judged(None, options["queries"], options["qrels"])
+    with samespace.open(kb, budget=budget) as collection:
         fitted = build_bridge(
             collection,
             to,
@@ -54,8 +57,7 @@ def bridge(kb: str, to: str, as_json: bool, **options: Any) -> None:
             wait=options["wait"],
         )
         measured = None
-        if options["qrels"]:
-            judged = read_judged(None, options["queries"], options["qrels"])
+        if judged is not None:
             embedder = loaded(to, True, budget)
             measured = measure_bridge(
                 collection, fitted, embedder, judged.queries, judged.qrels

@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from samespace.cli.options import json_option, mode_option, read_judged, wait_option
 from samespace.cli.output import print_json
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
     from samespace.collection import Collection
     from samespace.ingest.fill import Filled
     from samespace.migrate import Migration
+    from samespace.models.hosted import Budget
 
-STEPS = ("switch", "rollback", "retire", "cancel")
+_BESIDE_A_STEP = ("max_cost", "wait", "as_json")
+"""What may be given beside --switch, --rollback, --retire and --cancel."""
 
 
 @click.command()
@@ -66,13 +69,21 @@ def migrate(kb: str, step: str | None, as_json: bool, **options: Any) -> None:
     """
     import samespace
 
-    with samespace.open(kb) as collection:
+    if step:
+        _require_alone(click.get_current_context(), step)
+    budget = None
+    if options["max_cost"] is not None:
+        from samespace.models.hosted import Budget
+
+        budget = Budget(dollars=options["max_cost"])
+    # One budget for both models: the old one embeds what it lacks and the questions of the test.
+    with samespace.open(kb, budget=budget) as collection:
         if step:
-            _only(collection, step, as_json)
+            _only(collection, step, options["wait"], as_json)
         elif options["dry_run"]:
             _plan(collection, options, as_json)
         else:
-            _migrate(collection, options, as_json)
+            _migrate(collection, options, as_json, budget)
 
 
 @click.command()
@@ -111,10 +122,24 @@ def _plan(collection: Collection, options: dict[str, Any], as_json: bool) -> Non
         print_plan(planned)
 
 
-def _only(collection: Collection, step: str, as_json: bool) -> None:
+def _require_alone(context: click.Context, step: str) -> None:
+    """Raise UsageError if anything is asked for that a single step would not do."""
+    given = [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name not in ("kb", "step", *_BESIDE_A_STEP)
+        and context.get_parameter_source(str(parameter.name)) is not ParameterSource.DEFAULT
+    ]
+    if given:
+        raise click.UsageError(
+            f"--{step} does that alone, and {given[0]} would not be heeded; leave one of them out"
+        )
+
+
+def _only(collection: Collection, step: str, wait: float, as_json: bool) -> None:
     from samespace.migrate import Migration
 
-    migration = Migration(collection)
+    migration = Migration(collection, wait)
     freed = getattr(migration, step)()
     said = {"state": migration.state, "space": collection.space.id}
     if freed is not None:
@@ -127,9 +152,15 @@ def _only(collection: Collection, step: str, as_json: bool) -> None:
         click.echo(f"freed {freed:,} bytes")
 
 
-def _migrate(collection: Collection, options: dict[str, Any], as_json: bool) -> None:
+def _migrate(
+    collection: Collection, options: dict[str, Any], as_json: bool, budget: Budget | None
+) -> None:
     asked = _asked(options)  # what cannot be read is refused before hours of work
-    migration = _begin(collection, options)
+    migration = _begin(collection, options, budget)
+    if migration.state == "switched":
+        _say_switched(collection, as_json)
+        return
+    migration.require_test(**{name: asked[name] for name in asked if name != "mode"})
     filled = _backfill(migration, options, shown=not as_json and sys.stderr.isatty())
     found = migration.verify(**asked)
     switched = found.holds and not options["no_switch"]
@@ -142,6 +173,7 @@ def _migrate(collection: Collection, options: dict[str, Any], as_json: bool) -> 
                 "space": collection.space.id,
                 "documents": filled.documents,
                 "embedded": filled.embedded,
+                "cached": filled.cached,
                 "computed": filled.computed,
                 "tokens": filled.tokens,
                 "seconds": round(filled.seconds, 3),
@@ -150,8 +182,9 @@ def _migrate(collection: Collection, options: dict[str, Any], as_json: bool) -> 
         )
     else:
         click.echo(
-            f"embedded {filled.embedded:,} inputs ({filled.tokens:,} tokens), computed "
-            f"{filled.computed:,} from stored vectors, in {filled.seconds:,.1f} s"
+            f"embedded {filled.embedded:,} inputs ({filled.tokens:,} tokens), found "
+            f"{filled.cached:,} in the cache, computed {filled.computed:,} from stored vectors, in "
+            f"{filled.seconds:,.1f} s"
         )
         print_verification(found.to_dict())
     if not found.holds:
@@ -161,6 +194,14 @@ def _migrate(collection: Collection, options: dict[str, Any], as_json: bool) -> 
         )
     if not as_json:
         _next(collection, switched)
+
+
+def _say_switched(collection: Collection, as_json: bool) -> None:
+    """Say that there is nothing left to do: this was killed behind the switch, or run again."""
+    if as_json:
+        print_json({"state": "switched", "space": collection.space.id})
+    else:
+        _next(collection, True)
 
 
 def _next(collection: Collection, switched: bool) -> None:
@@ -174,17 +215,19 @@ def _next(collection: Collection, switched: bool) -> None:
         click.echo(f"ready: samespace migrate {path} --switch")
 
 
-def _begin(collection: Collection, options: dict[str, Any]) -> Migration:
+def _begin(collection: Collection, options: dict[str, Any], budget: Budget | None) -> Migration:
     from samespace.migrate import Migration
+    from samespace.store.sides import ENDED
 
     settings = _settings(options)
     if options["to"] is None and all(value is None for value in settings.values()):
-        return Migration(collection)
-    budget = None
-    if options["max_cost"] is not None:
-        from samespace.models.hosted import Budget
-
-        budget = Budget(dollars=options["max_cost"])
+        migration = Migration(collection)
+        if migration.state in ENDED:
+            raise InputError(
+                f"{collection.path} is in no migration; the last was {migration.state}. Begin "
+                f"one: samespace migrate {collection.path} --to MODEL"
+            )
+        return migration
     return Migration.begin(
         collection,
         options["to"],
@@ -202,7 +245,9 @@ def _backfill(migration: Migration, options: dict[str, Any], shown: bool) -> Fil
         try:
             return migration.backfill(
                 tokens_per_minute=rate,
-                progress=lambda filled: bar(filled.documents or filled.embedded + filled.computed),
+                progress=lambda filled: bar(
+                    filled.documents or filled.embedded + filled.cached + filled.computed
+                ),
             )
         except KeyboardInterrupt:
             click.echo(

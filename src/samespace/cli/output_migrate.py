@@ -49,7 +49,7 @@ def print_verification(found: Mapping[str, Any], indent: str = "") -> None:
     overlap = found["overlap@10"]
     if overlap is not None:
         click.echo(f"{indent}{overlap:.0%} of the first ten documents are the same")
-        for one in found["disagreements"]:
+        for one in found.get("disagreements", ()):  # the history has none
             if one["overlap"] < overlap:
                 old, new = (", ".join(one[side][:3]) for side in ("old", "new"))
                 share = f"{one['query'][:60]!r}: {one['overlap']:.0%}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from samespace.collection import Collection
@@ -41,6 +41,14 @@ def absent_documents(
             "index the corpus by the same ids (of JSON lines and tables: --id-field)"
         )
     return judged - held
+
+
+def whole_documents(collection: Collection) -> Iterator[Document]:
+    """Yield every document of a collection with its text."""
+    for stored in collection.documents():
+        document = collection.document(stored.id)
+        if document is not None:  # deleted since
+            yield document
 
 
 def require_corpus(collection: Collection, corpus: Path, qrels: Judgements) -> None:

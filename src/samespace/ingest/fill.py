@@ -7,12 +7,11 @@ killed run goes on where it was and embeds again at most the step that was under
 from __future__ import annotations
 
 import math
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import TypeVar
+from functools import partial
 
 from samespace.collection import Collection
 from samespace.errors import (
@@ -26,9 +25,10 @@ from samespace.errors import (
 from samespace.ingest.prepare import input_hash
 from samespace.models.base import Embedder
 from samespace.models.derived import derive, is_derived
-from samespace.space import Vectors
+from samespace.space import CANARY_COSINE, Canary, Vectors, least_alike
+from samespace.store.base import Header
 from samespace.store.embedded import EmbeddedWriter
-from samespace.store.sides import Lacking, having, lacking, uncut, without_vector
+from samespace.store.sides import Lacking, having, lacking, sides, uncut, without_vector
 from samespace.text.chunk import chunk
 from samespace.text.recipe import Recipe
 from samespace.types import Chunk, Document
@@ -39,10 +39,14 @@ STEP_TOKENS = 16_384
 STEP_SECONDS = (1.0, 5.0)
 """A step that takes less is doubled the next time, one that takes more is halved."""
 
+STEP_CHUNKS = 4_096
+"""How many chunks are committed together at most, where few of them must be embedded."""
+
+STEPS_PER_MINUTE = 12
+"""Into so many steps at least what may be embedded in a minute is divided."""
+
 BREATH_SECONDS = 0.05
 """How long the lock is left alone between two steps, so that who waits for it gets it."""
-
-Found = TypeVar("Found")
 
 _CHUNKS = 4_096
 _DOCUMENTS = 64
@@ -54,20 +58,24 @@ class Filled:
 
     Attributes:
         documents: documents cut.
-        embedded, computed: inputs given to the model, and computed from stored vectors.
+        embedded, cached, computed: inputs given to the model, found in the cache of vectors, and
+            computed from stored vectors.
         tokens: tokens given to the model.
         lacking: what the side lacks now.
-        failed: documents that the new model cannot take, with the reason.
+        failed: documents that the model cannot take, with the reason.
+        model: the name of the model.
         seconds: wall time.
     """
 
     documents: int = 0
     embedded: int = 0
+    cached: int = 0
     computed: int = 0
     tokens: int = 0
     lacking: Lacking = field(default_factory=lambda: Lacking(0, 0))
     failed: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
+    model: str = ""
 
 
 Progress = Callable[[Filled], None]
@@ -80,11 +88,15 @@ class _Step:
     inputs: dict[bytes, tuple[str, int]] = field(default_factory=dict)
     documents: list[tuple[Document, list[Chunk], list[bytes]]] = field(default_factory=list)
     tokens: int = 0
+    chunks: int = 0
 
     def add(self, hash: bytes, text: str, tokens: int) -> None:
         if hash not in self.inputs:
             self.inputs[hash] = (text, tokens)
             self.tokens += tokens
+
+    def is_full(self, tokens: float) -> bool:
+        return self.tokens >= tokens or self.chunks >= STEP_CHUNKS
 
 
 class Filler:
@@ -109,11 +121,11 @@ class Filler:
         self._side = side
         self._rate = tokens_per_minute
         self._progress = progress
-        self._size = STEP_TOKENS
+        self._most = min(32 * STEP_TOKENS, tokens_per_minute / STEPS_PER_MINUTE)
+        self._size = min(STEP_TOKENS, self._most)
         self._started = time.monotonic()
-        self.filled = Filled()
-        with self._store.read(side) as reader:
-            self._header = reader.header
+        self._header = self._store.side_header(side)
+        self.filled = Filled(model=self._header.space.model)
         self._recipe = Recipe.from_dict(self._header.recipe)
 
     def run(self, writer: EmbeddedWriter | None = None, *, enough: int = 0) -> Filled:
@@ -126,16 +138,34 @@ class Filler:
                 writers that never rest there is no end otherwise.
         """
         filled = self.filled
-        while True:
-            filled.failed.clear()
-            steps = 0
-            for step in self._steps():
-                self._take(step, writer)
-                steps += 1
-            filled.lacking = self._store.ask(lambda connection: lacking(connection, self._side))
-            self._tell()
-            if not steps or filled.lacking.documents + filled.lacking.inputs <= enough:
-                return filled
+        before = None
+        try:
+            while True:
+                filled.failed.clear()
+                steps = 0
+                for step in self._steps():
+                    self._take(step, writer)
+                    steps += 1
+                left = self._store.ask(partial(lacking, side=self._side))
+                filled.lacking = left
+                self._tell()
+                # A pass after which as much is lacking as before is the last: nothing would end
+                # beside writers that are faster than this.
+                if not steps or left.documents + left.inputs <= enough or left == before:
+                    return filled
+                before = left
+        except (InputError, StoreError):
+            self._require_there()
+            raise
+
+    def _require_there(self) -> None:
+        """Raise InputError if another process has given up the side."""
+        retired = [one.number for one in self._store.ask(sides) if one.state == "retired"]
+        if self._side in retired:
+            raise InputError(
+                f"{self._collection.path}: the migration was cancelled while its new side was "
+                "being filled"
+            )
 
     def _steps(self) -> Iterator[_Step]:
         yield from self._cutting()
@@ -145,11 +175,13 @@ class Filler:
         """Yield steps that cut documents which the side has not cut."""
         after = 0
         step = _Step()
-        while found := self._store.ask(_behind(uncut, self._side, after, _DOCUMENTS)):
+        while found := self._store.ask(
+            partial(uncut, side=self._side, after=after, limit=_DOCUMENTS)
+        ):
             embedder = self._collection.embedders.checked(self._header)
             for _, id in found:
                 self._cut(embedder, id, step)
-                if step.tokens >= self._size:
+                if step.is_full(self._size):
                     yield step
                     step = _Step()
             after = found[-1][0]
@@ -169,6 +201,7 @@ class Filler:
             return
         hashes = [input_hash(piece.input) for piece in chunks]
         step.documents.append((document, chunks, hashes))
+        step.chunks += len(chunks)
         there = self._store.ask(lambda connection: having(connection, self._side, hashes))
         for piece, hash in zip(chunks, hashes, strict=True):
             if hash not in there:
@@ -178,10 +211,13 @@ class Filler:
         """Yield steps of chunks which lack their vector."""
         after = 0
         step = _Step()
-        while found := self._store.ask(_behind(without_vector, self._side, after, _CHUNKS)):
+        while found := self._store.ask(
+            partial(without_vector, side=self._side, after=after, limit=_CHUNKS)
+        ):
             for lack in found:
                 step.add(lack.hash, lack.input, lack.tokens)
-                if step.tokens >= self._size:
+                step.chunks += 1
+                if step.is_full(self._size):
                     yield step
                     step = _Step()
             after = found[-1].row
@@ -190,23 +226,28 @@ class Filler:
 
     def _take(self, step: _Step, writer: EmbeddedWriter | None) -> None:
         """Embed and commit one step."""
+        time.sleep(max(0.0, self._ahead()))
         started = time.monotonic()
         parts = self._vectors(step)
         took = time.monotonic() - started
         with self._writing(writer) as writing:
             for hashes, vectors in parts:
                 writing.add_vectors(hashes, vectors)
-            cut = [writing.cut(*document) for document in step.documents]
+            cut = [
+                writing.cut(document, chunks, hashes)
+                for document, chunks, hashes in step.documents
+                if not writing.missing(hashes)  # erased since they were looked up
+            ]
             writing.commit()
         self.filled.documents += sum(cut)
         self._tell()
         least, most = STEP_SECONDS
         if took < least:
-            self._size = min(self._size * 2, 32 * STEP_TOKENS)
+            self._size = min(self._size * 2, self._most)
         elif took > most:
-            self._size = max(self._size // 2, STEP_TOKENS // 4)
+            self._size = max(self._size / 2, min(STEP_TOKENS / 4, self._most))
         if writer is None:
-            time.sleep(max(BREATH_SECONDS, self._ahead()))
+            time.sleep(BREATH_SECONDS)
 
     def _writing(self, writer: EmbeddedWriter | None) -> AbstractContextManager[EmbeddedWriter]:
         if writer is not None:
@@ -218,8 +259,7 @@ class Filler:
         wanted = dict(step.inputs)
         parts = []
         with self._store.read() as reader:
-            source = reader.header.space
-            if is_derived(self._header.space, source):
+            if self._is_computed(reader.header):
                 hashes, vectors = reader.stored(list(wanted))
                 if hashes:
                     parts.append((hashes, derive(vectors, self._header.space)))
@@ -227,14 +267,37 @@ class Filler:
                 for hash in hashes:
                     del wanted[hash]
         if wanted:
-            embedder = self._collection.embedders.checked(self._header)
-            on_long = "truncate" if self._recipe.on_long == "truncate" else "error"
             texts = [text for text, _ in wanted.values()]
-            vectors = embedder.embed(texts, "document", on_long=on_long)  # type: ignore[arg-type]
+            vectors, known = self._collection.embedders.embed_documents(self._header, texts)
             parts.append((list(wanted), vectors))
-            self.filled.embedded += len(wanted)
-            self.filled.tokens += sum(tokens for _, tokens in wanted.values())
+            given = [
+                tokens
+                for (_, tokens), cached in zip(wanted.values(), known, strict=True)
+                if not cached
+            ]
+            self.filled.embedded += len(given)
+            self.filled.cached += len(wanted) - len(given)
+            self.filled.tokens += sum(given)
         return parts
+
+    def _is_computed(self, source: Header) -> bool:
+        """Say whether vectors are computed from those of the side that is searched.
+
+        The model as it is now must be the one that made those: its canaries of now are what is
+        computed from theirs.
+        """
+        mine = self._header
+        if not is_derived(mine.space, source.space):
+            return False
+        computed = [
+            Canary(
+                one.role,
+                one.text,
+                derive(Vectors(one.vector[None], source.space, one.role), mine.space).array[0],
+            )
+            for one in source.canaries
+        ]
+        return least_alike(mine.canaries, computed) >= CANARY_COSINE
 
     def _ahead(self) -> float:
         """Return the seconds by which the tokens so far are ahead of the rate."""
@@ -246,20 +309,12 @@ class Filler:
         self._progress(self.filled)
 
 
-def _behind(
-    question: Callable[[sqlite3.Connection, int, int, int], list[Found]],
-    side: int,
-    after: int,
-    limit: int,
-) -> Callable[[sqlite3.Connection], list[Found]]:
-    return lambda connection: question(connection, side, after, limit)
-
-
 def require_full(filled: Filled, path: object) -> None:
-    """Raise InputError if documents could not be cut for the new side."""
+    """Raise InputError if documents could not be cut for a side."""
     if filled.failed:
         id, why = next(iter(filled.failed.items()))
         raise InputError(
-            f"{path}: {len(filled.failed)} documents cannot be cut for the new model, the first "
-            f"is {id!r}: {why}. Delete them, or cancel and migrate with other settings"
+            f"{path}: {len(filled.failed)} documents cannot be cut for {filled.model}, the first "
+            f"is {id!r}: {why}. Delete them, or cut them otherwise: give up this migration, and "
+            "migrate with other settings"
         )

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from samespace.collection import Collection
 from samespace.embedders import loaded
 from samespace.errors import InputError, SamespaceError
+from samespace.evaluate.corpus import whole_documents
 from samespace.evaluate.qrels import Qrels
 from samespace.evaluate.queries import Query
 from samespace.migrate.bridge import (
@@ -22,6 +23,7 @@ from samespace.migrate.bridge import (
     fit_bridge,
     three_baselines,
 )
+from samespace.migrate.recipe import target_recipe
 from samespace.models.agreement import for_canaries
 from samespace.models.base import Embedder
 from samespace.models.cache import Cache
@@ -31,7 +33,6 @@ from samespace.search import Mode
 from samespace.space import Vectors, record_canaries
 from samespace.store.schema import read_state
 from samespace.store.sides import spread
-from samespace.types import Document
 
 TEXTS = 5_000
 """Chunks that a bridge is fitted on and chosen by, where the collection holds as many."""
@@ -172,27 +173,26 @@ def measure_bridge(
         old = asked(collection)(texts)
     except SamespaceError:
         old = None  # gone: that is what a bridge is for
+    recipe = target_recipe(collection.recipe, embedder.max_tokens, {})
     with (
         Collection.open(collection.path) as through,
         tempfile.TemporaryDirectory(dir=scratch) as folder,
         Collection.create(
             Path(folder) / "kb",
             embedder,
-            max_tokens=min(collection.recipe.max_tokens, embedder.max_tokens),
+            max_tokens=recipe.max_tokens,
+            overlap=recipe.overlap,
+            context=recipe.context,
+            chunking=recipe.chunking,
+            on_long=recipe.on_long,
+            language=recipe.language,
         ) as full,
     ):
         through.embedders.trust(BridgedEmbedder(embedder, bridge), through.store.header)
-        full.add(_documents(collection))
+        full.add(whole_documents(collection))
         return three_baselines(
             queries, qrels, bridge, adapter=asked(through), full=asked(full), old=old
         )
-
-
-def _documents(collection: Collection) -> Iterator[Document]:
-    for stored in collection.documents():
-        document = collection.document(stored.id)
-        if document is not None:
-            yield document
 
 
 def _kept(connection: sqlite3.Connection) -> tuple[str, bytes] | None:

@@ -28,7 +28,14 @@ _BOUNDS: Mapping[str, Callable[[float, float], float]] = {
 OVERLAP = "overlap@10"
 """The share of the first ten documents that both sides find: measured without a test set too."""
 
+_TIMES = ("p50_ms", "p99_ms")
+
 _EXAMPLES = '"ndcg@10 >= old - 0.01", "recall@100 >= old * 0.98", "overlap@10 >= 0.6"'
+
+
+def is_metric(name: str) -> bool:
+    """Say whether a condition's name is a metric of `samespace.evaluate`."""
+    return name not in (*_TIMES, OVERLAP)
 
 
 @dataclass(frozen=True)
@@ -71,6 +78,8 @@ class Gate:
             old = found["old"] is not None
             by = float(found["value"] if not old else found["by"] or 0)
             sign = found["sign"] or "+"
+            if found["metric"].lower() not in _TIMES and sign != "*" and by > 1:
+                raise InputError(f"{part!r}: {found['metric']} lies between 0 and 1, got {by:g}")
             gates.append(cls(found["metric"].lower(), found["relation"], old, sign, by))
         return tuple(gates)
 
@@ -84,6 +93,11 @@ class Gate:
             raise InputError(
                 f"{str(self)!r} needs a test set: give queries and judgements. Without one only "
                 f"{OVERLAP} is measured"
+            )
+        if self.metric == OVERLAP and self.old:
+            raise InputError(
+                f"{str(self)!r}: the overlap is one number of both sides; compare it with a "
+                f'number, as in "{OVERLAP} >= 0.6"'
             )
 
     def holds(self, new: Mapping[str, float], old: Mapping[str, float] | None) -> bool:

@@ -2,9 +2,10 @@
 
 ::
 
-    planned ─▶ backfilling ─▶ verifying ─▶ ready ─▶ switched ─▶ retired
-        └───────────┴─────────────┴─────────┴─▶ cancelled   │
-                                            ◀── rollback ───┘
+    planned ─▶ backfilling ─▶ verifying ─▶ ready ─▶ switched ─▶ retiring ─▶ retired
+        └───────────┴─────────────┴─────────┤ ▲        │
+                                            │ └rollback┘
+                                            └─▶ cancelling ─▶ cancelled
 
 Every change of state is one commit. Killed at any moment, the next `Migration(collection)` goes
 on from the state that the collection holds. The old side answers every search until the switch,
@@ -24,29 +25,28 @@ from samespace.evaluate.metrics import DEFAULT_METRICS
 from samespace.evaluate.qrels import Qrels
 from samespace.evaluate.queries import Query
 from samespace.ingest.fill import Filled, Filler, Progress, require_full
-from samespace.migrate.plan import Target, aim
-from samespace.migrate.verify import Verification, verify_sides
+from samespace.migrate.plan import Target, aim, nothing_to_migrate
+from samespace.migrate.verify import Verification, require_test, verify_sides
 from samespace.models.agreement import for_canaries
 from samespace.models.base import Embedder
 from samespace.models.cache import Cache
 from samespace.search import Mode
-from samespace.space import record_canaries
+from samespace.space import CANARY_COSINE, least_alike, record_canaries
 from samespace.store.base import Header
 from samespace.store.headers import add_side
 from samespace.store.schema import read_state
+from samespace.store.segments import bytes_below
 from samespace.store.sides import (
-    ENDED,
     Lacking,
     Move,
-    Side,
     begin_move,
     give_up,
+    is_moving,
     lacking,
     last_move,
     note,
     set_move,
     set_side,
-    sides,
 )
 
 _READER_SECONDS = 60.0
@@ -55,11 +55,18 @@ _READER_SECONDS = 60.0
 ENOUGH = 256
 """So much may still be lacking when a side counts as filled: the switch brings in the rest."""
 
+FEW = 16
+"""So much a switch leaves for the time in which nobody else can write."""
+
 _BEFORE_SWITCH = ("planned", "backfilling", "verifying", "ready")
 
 
 class Migration:
     """The migration that a collection is in, or was in last.
+
+    Args:
+        collection: the collection.
+        wait: seconds for which a step waits for another writer.
 
     >>> import samespace, tempfile
     >>> from samespace.models import HashEmbedder
@@ -78,8 +85,9 @@ class Migration:
         InputError: there was none yet.
     """
 
-    def __init__(self, collection: Collection) -> None:
+    def __init__(self, collection: Collection, wait: float = math.inf) -> None:
         self.collection = collection
+        self._wait = wait
         if collection.store.ask(last_move) is None:
             raise InputError(
                 f"{collection.path} is in no migration; begin one: samespace migrate "
@@ -100,6 +108,9 @@ class Migration:
     ) -> Migration:
         """Plan a migration, or take up the one that leads to the same place.
 
+        The model that the collection has may be given again where it drifted: everything is
+        embedded anew then, under the same Space.
+
         Args:
             collection: the collection.
             to: the new model: its name, folder, or an `Embedder`; None keeps the model.
@@ -113,26 +124,38 @@ class Migration:
         """
         store = collection.store
         target = aim(collection, to, cache, budget, **changes)
-        header = Header(
-            space=target.embedder.space,
-            canaries=record_canaries(for_canaries(target.embedder)),
-            model=target.model,
-            recipe=target.recipe.to_dict(),
-            language=target.recipe.language,
-        )
-        with store.write(wait) as writer:
-            move = store.ask(last_move)
-            if move is not None and move.state not in ENDED:
-                _require_same(collection, move, header)
-            else:
-                with writer.transaction("planning the migration") as connection:
-                    source = read_state(connection)
-                    cut = source.cut if target.shares_cut else None
-                    side = add_side(connection, header, "building", cut)
-                    begin_move(connection, source.side, side, {"why": why})
-                    note(connection, "planned", side, {"why": why})
+        if not store.ask(is_moving):
+            old, source = store.header, store.ask(read_state)
+            header = Header(
+                space=target.embedder.space,
+                canaries=record_canaries(for_canaries(target.embedder)),
+                model=target.model,
+                recipe=target.recipe.to_dict(),
+                language=target.recipe.language,
+            )
+            # A model that drifted makes other vectors under the same Space.
+            shares_space = (
+                header.space == old.space
+                and least_alike(header.canaries, old.canaries) >= CANARY_COSINE
+            )
+            if target.same and shares_space:
+                raise nothing_to_migrate(collection)
+            with store.write(wait) as writer:
+                if not store.ask(is_moving) and store.ask(read_state).side == source.side:
+                    with writer.transaction("planning the migration") as connection:
+                        side = add_side(
+                            connection,
+                            header,
+                            "building",
+                            source.cut if target.shares_cut else None,
+                            source.space if shares_space else None,
+                        )
+                        begin_move(connection, source.side, side, {"why": why})
+                        note(connection, "planned", side, {"why": why})
         migration = cls(collection)
-        migration._give(target)
+        migration._require_to(target)
+        header = store.side_header(migration.move.target)
+        collection.embedders.give(target.embedder, header, "migrating")
         return migration
 
     @property
@@ -147,8 +170,12 @@ class Migration:
 
     @property
     def lacking(self) -> Lacking:
-        """What the new side still lacks."""
-        target = self._move.target
+        """What the new side still lacks.
+
+        Raises:
+            InputError: the migration is switched or over.
+        """
+        target = self._require("see what is lacking", *_BEFORE_SWITCH).target
         return self.collection.store.ask(lambda connection: lacking(connection, target))
 
     def backfill(
@@ -173,12 +200,13 @@ class Migration:
         """
         move = self._require("fill the new side", *_BEFORE_SWITCH)
         if move.state == "planned":
-            self._set("backfilling")
+            self._set(move, "backfilling")
         filler = Filler(self.collection, move.target, tokens_per_minute, progress)
         filled = filler.run(enough=ENOUGH)
         require_full(filled, self.collection.path)
-        if self.state == "backfilling":
-            self._set("verifying")
+        move = self._move
+        if move.state == "backfilling":
+            self._set(move, "verifying")
         return filled
 
     def verify(
@@ -201,6 +229,7 @@ class Migration:
             InputError: the new side is not filled yet, or the condition cannot be evaluated.
         """
         move = self._require("verify the new side", "verifying", "ready")
+        self.require_test(queries=queries, qrels=qrels, metrics=metrics, require=require)
         filled = Filler(self.collection, move.target).run(enough=ENOUGH)
         require_full(filled, self.collection.path)
         found = verify_sides(
@@ -213,8 +242,32 @@ class Migration:
             mode=mode,
             require=require,
         )
-        self._set("ready" if found.holds else "verifying", {"verification": found.to_dict()})
+        # Kept for good, so without the questions and documents that it is about.
+        kept = {name: value for name, value in found.to_dict().items() if name != "disagreements"}
+        if found.holds:
+            self._set(move, "ready", {"verification": kept})
+        else:
+            self._set(move, "verifying", {"verification": kept}, event="refused")
         return found
+
+    def require_test(
+        self,
+        *,
+        queries: Sequence[Query] | Mapping[str, str] | None = None,
+        qrels: Qrels | None = None,
+        metrics: Sequence[str] = DEFAULT_METRICS,
+        require: str | None = None,
+    ) -> None:
+        """Raise if `verify` could not use a test set: told before hours of filling.
+
+        Raises:
+            InputError: the condition cannot be read or measured; nothing is judged; no judged
+                document is there.
+            TooLong: a question does not fit the new model's window.
+        """
+        move = self._require("verify the new side", *_BEFORE_SWITCH)
+        embedder = self.collection.embedders.of(self.collection.store.side_header(move.target))
+        require_test(self.collection, embedder, queries, qrels, metrics, require)
 
     def switch(self) -> None:
         """Make the new side the one that is searched, in one commit.
@@ -225,7 +278,7 @@ class Migration:
             InputError: it was not verified, or what had to hold did not.
         """
         move = self._require("switch", "ready")
-        self._turn(move.source, move.target, "switched", "switched")
+        self._turn(move, move.source, move.target, "switched", "switched")
 
     def rollback(self) -> None:
         """Make the old side the one that is searched again, in one commit.
@@ -237,21 +290,17 @@ class Migration:
             InputError: the migration is not switched, or its old side was retired.
         """
         move = self._require("roll back", "switched")
-        if self._side(move.source).state == "retired":
-            raise InputError(
-                f"{self.collection.path}: the old side was being retired; finish it with --retire"
-            )
-        self._turn(move.target, move.source, "ready", "rolled back")
+        self._turn(move, move.target, move.source, "ready", "rolled back")
 
     def retire(self) -> int:
         """Give up the old side for good; return the bytes freed on disk."""
-        move = self._require("retire the old side", "switched")
-        return self._give_up(move.source, "retired")
+        move = self._require("retire the old side", "switched", "retiring")
+        return self._give_up(move, move.source, "retiring", "retired")
 
     def cancel(self) -> int:
         """Give up the new side; return the bytes freed on disk."""
-        move = self._require("cancel", *_BEFORE_SWITCH)
-        return self._give_up(move.target, "cancelled")
+        move = self._require("cancel", *_BEFORE_SWITCH, "cancelling")
+        return self._give_up(move, move.target, "cancelling", "cancelled")
 
     @property
     def _move(self) -> Move:
@@ -261,15 +310,6 @@ class Migration:
 
     def _require(self, doing: str, *states: str) -> Move:
         move = self._move
-        if (
-            doing != "cancel"
-            and self._side(move.target).state == "retired"
-            and (move.state not in ENDED)
-        ):
-            raise InputError(
-                f"{self.collection.path}: the migration was being cancelled; finish it with "
-                "--cancel"
-            )
         if move.state not in states:
             hint = _HINTS.get(move.state, "")
             raise InputError(
@@ -278,81 +318,96 @@ class Migration:
             )
         return move
 
-    def _set(self, state: str, facts: Mapping[str, Any] | None = None) -> None:
-        move = self._move
-        with (
-            self.collection.store.write(math.inf) as writer,
-            writer.transaction(f"noting that the migration is {state}") as connection,
-        ):
-            set_move(connection, move.number, state, facts)
-            if state != move.state:
-                note(connection, state, move.target)
+    def _require_still(self, move: Move) -> None:
+        """Under the write lock: raise InputError if another process has gone on since."""
+        now = self._move
+        if (now.number, now.state) != (move.number, move.state):
+            raise InputError(
+                f"{self.collection.path}: another process went on with the migration meanwhile; "
+                f"it was {move.state} and is {now.state}. Look at it and try again"
+            )
 
-    def _turn(self, source: int, target: int, state: str, event: str) -> None:
+    def _require_to(self, target: Target) -> None:
+        """Raise InputError if this is not the migration to a target, before its switch."""
+        path, move = self.collection.path, self._move
+        there = self.collection.store.side_header(move.target)
+        same = there.space == target.embedder.space and (
+            dict(there.recipe) == target.recipe.to_dict()
+        )
+        if move.state not in (*_BEFORE_SWITCH, "switched") or not same:
+            hint = {
+                "switched": "End it with --retire; or go back with --rollback and --cancel",
+                "retiring": _HINTS["retiring"],
+                "cancelling": _HINTS["cancelling"],
+            }.get(move.state, "End it, or give it up with --cancel")
+            raise InputError(
+                f"{path} is in another migration, to {there.space.model} ({there.space.id}), and "
+                f"is {move.state}. {hint}: samespace migrate {path}"
+            )
+
+    def _set(
+        self,
+        move: Move,
+        state: str,
+        facts: Mapping[str, Any] | None = None,
+        event: str = "",
+    ) -> None:
+        with self.collection.store.write(self._wait) as writer:
+            self._require_still(move)
+            with writer.transaction(f"noting that the migration is {state}") as connection:
+                set_move(connection, move.number, state, facts)
+                if event or state != move.state:
+                    note(connection, event or state, move.target, facts)
+
+    def _turn(self, move: Move, source: int, target: int, state: str, event: str) -> None:
         """Fill the target up and make it active instead of the source."""
-        store, move = self.collection.store, self._move
-        require_full(Filler(self.collection, target).run(enough=ENOUGH), self.collection.path)
-        with store.write(math.inf, target) as writer:
+        store, path = self.collection.store, self.collection.path
+        # Others wait while the lock is held, so that little is left for then.
+        require_full(Filler(self.collection, target).run(enough=FEW), path)
+        with store.write(self._wait, target) as writer:
+            self._require_still(move)
             # Nobody else writes now: what is lacking is the last.
-            require_full(Filler(self.collection, target).run(writer), self.collection.path)
+            filled = Filler(self.collection, target).run(writer)
+            require_full(filled, path)
+            if filled.lacking:
+                raise InputError(f"{path}: the side still lacks {filled.lacking}; try again")
             with writer.transaction(event) as connection:
-                lack = lacking(connection, target)
-                if lack or self._move.state != move.state:
-                    raise InputError(
-                        f"{self.collection.path}: the migration changed meanwhile "
-                        f"({self._move.state}, lacking {lack}); look at it and try again"
-                    )
                 set_side(connection, source, "kept")
                 set_side(connection, target, "active")
                 set_move(connection, move.number, state)
-                note(connection, event, target, _noted(move))
+                # A verification allowed the switch, not the way back.
+                note(connection, event, target, _noted(move) if state == "switched" else {})
 
-    def _give_up(self, side: int, state: str) -> int:
+    def _give_up(self, move: Move, side: int, doing: str, done: str) -> int:
         """Retire a side and erase it; only then has the migration ended."""
-        store, move = self.collection.store, self._move
-        before = store.totals().bytes
-        with store.write(math.inf) as writer:
-            if self._side(side).state != "retired":
+        store = self.collection.store
+        before = bytes_below(store.path)
+        with store.write(self._wait) as writer:
+            self._require_still(move)
+            if move.state != doing:
                 with writer.transaction("giving up a side") as connection:
                     give_up(connection, side)
+                    set_move(connection, move.number, doing)
         store.compact(_READER_SECONDS)
-        with (
-            store.write(math.inf) as writer,
-            writer.transaction(f"noting that the migration is {state}") as connection,
-        ):
-            set_move(connection, move.number, state)
-            note(connection, state, side)
-        return max(0, before - store.totals().bytes)
-
-    def _side(self, number: int) -> Side:
-        return next(side for side in self.collection.store.ask(sides) if side.number == number)
-
-    def _give(self, target: Target) -> None:
-        """Use the very object that was given for the new Space, in this process."""
-        with self.collection.store.read(self._move.target) as reader:
-            header = reader.header
-        self.collection.embedders.give(target.embedder, header, "migrating")
+        with store.write(self._wait) as writer:
+            now = self._move
+            if (now.number, now.state) == (move.number, doing):  # nobody else came first
+                with writer.transaction(f"noting that the migration is {done}") as connection:
+                    set_move(connection, move.number, done)
+                    note(connection, done, side)
+        return max(0, before - bytes_below(store.path))
 
 
 _HINTS = {
     "planned": "Fill the new side first",
     "backfilling": "Fill the new side first",
     "verifying": "Verify it first, and see what did not hold",
+    "switched": "It is switched: go back with --rollback, or free the old side with --retire",
+    "retiring": "The old side was being retired; finish it with --retire",
+    "cancelling": "It was being cancelled; finish it with --cancel",
 }
 
 
 def _noted(move: Move) -> dict[str, Any]:
     """Return what the history keeps of what allowed a switch."""
     return {name: move.facts[name] for name in ("why", "verification") if move.facts.get(name)}
-
-
-def _require_same(collection: Collection, move: Move, header: Header) -> None:
-    with collection.store.read(move.target) as reader:
-        there = reader.header
-    same = there.space == header.space and dict(there.recipe) == dict(header.recipe)
-    if move.state == "switched" or not same:
-        raise InputError(
-            f"{collection.path} is in another migration, to {there.space.model} "
-            f"({there.space.id}, {move.state}). Finish it (samespace migrate {collection.path} "
-            "--retire) or give it up (--cancel; --rollback first if it is switched)"
-        )

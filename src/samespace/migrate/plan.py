@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import os
 import sqlite3
 import time
@@ -11,15 +13,15 @@ from typing import Any
 
 from samespace.collection import Collection
 from samespace.embedders import loaded
-from samespace.errors import InputError
-from samespace.migrate.recipe import counts_alike, target_recipe
+from samespace.errors import InputError, ModelDrift
+from samespace.migrate.recipe import target_recipe
+from samespace.models.agreement import check_model
 from samespace.models.base import Embedder
 from samespace.models.cache import Cache
 from samespace.models.derived import is_derived
 from samespace.models.loading import lasting_name
 from samespace.space import Space
 from samespace.store.schema import read_state
-from samespace.store.segments import bytes_below
 from samespace.store.sides import StoredInput, spread
 from samespace.text.recipe import Recipe
 
@@ -30,6 +32,8 @@ SPEED_SECONDS = 2.0
 """How long a local model embeds chunks of the sample to see how fast it is."""
 
 _AT_ONCE = 32
+_ROW_BYTES = 100
+"""About what the name of a vector takes in the database, its index included."""
 
 
 @dataclass(frozen=True)
@@ -74,42 +78,33 @@ class Plan:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as plain JSON values."""
-        plain = {name: getattr(self, name) for name in _PLAIN}
+        named = ("source", "target", "fields", "settings")
+        plain = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         return {
             "from": {"id": self.source.id, **self.source.to_dict()},
             "to": {"id": self.target.id, **self.target.to_dict()},
             "fields": {name: list(pair) for name, pair in self.fields.items()},
             "settings": {name: list(pair) for name, pair in self.settings.items()},
-            **plain,
+            **{name: value for name, value in plain.items() if name not in named},
         }
-
-
-_PLAIN = (
-    "documents",
-    "chunks",
-    "cut_anew",
-    "counted",
-    "too_long",
-    "tokens",
-    "computed",
-    "dollars",
-    "tokens_per_second",
-    "seconds",
-    "bytes_now",
-    "bytes_peak",
-)
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where a migration leads: the model, how it is named, the recipe, and whether the documents
-    are cut for it already."""
+    """Where a migration leads.
+
+    The model, how it is named, the recipe, whether the documents are cut for it already, whether
+    Space and recipe are those that the collection has, and a sample of the chunks with their
+    tokens as the model counts them.
+    """
 
     embedder: Embedder
     model: str
     recipe: Recipe
     shares_cut: bool
+    same: bool
     sample: Sequence[StoredInput]
+    counts: Sequence[int]
 
 
 def aim(
@@ -122,21 +117,42 @@ def aim(
     """Load the new model and settle how it cuts.
 
     Raises:
-        InputError: nothing would change.
+        InputError: a setting cannot be; another model stands in for the collection's own.
     """
     header = collection.store.header
     embedder = collection.embedder if to is None else loaded(to, cache, budget)
+    if getattr(embedder, "relative", "") or getattr(embedder, "bridged", False):
+        raise InputError(
+            f"{collection.path} is opened with another model than its own, which only stands in "
+            "for it; say which model it shall be embedded by: --to MODEL"
+        )
     model = header.model if to is None else lasting_name(to)
     recipe = target_recipe(Recipe.from_dict(header.recipe), embedder.max_tokens, changes)
     sample = collection.store.ask(_sample)
     same_recipe = recipe == Recipe.from_dict(header.recipe)
-    if same_recipe and embedder.space == header.space:
-        raise InputError(
-            f"{collection.path} is in this very space already ({header.space.id}), and no "
-            "setting differs; there is nothing to migrate"
-        )
-    shares = same_recipe and counts_alike(embedder, sample)
-    return Target(embedder, model, recipe, shares, sample)
+    counts = embedder.count([chunk.input for chunk in sample], "document") if sample else []
+    shares = (
+        same_recipe
+        and _counts_alike(embedder.space, header.space)
+        and counts == [chunk.tokens for chunk in sample]
+    )
+    same = same_recipe and embedder.space == header.space
+    return Target(embedder, model, recipe, shares, same, sample, counts)
+
+
+def _counts_alike(a: Space, b: Space) -> bool:
+    """Say whether two models count the tokens of every document alike, as far as Spaces tell."""
+    if a.prompt("document") != b.prompt("document") or a.tokenizer != b.tokenizer:
+        return False
+    return bool(a.tokenizer) or a.model == b.model
+
+
+def nothing_to_migrate(collection: Collection) -> InputError:
+    """Return the error for a migration that leads where the collection is."""
+    return InputError(
+        f"{collection.path} is in this very space already ({collection.store.header.space.id}), "
+        "its model answers as it did, and no setting differs; there is nothing to migrate"
+    )
 
 
 def plan(
@@ -148,6 +164,9 @@ def plan(
 ) -> Plan:
     """Return what a migration would do, changing nothing and paying nobody.
 
+    Only where Space and settings are those that the collection has, the model is asked two
+    canaries: if it drifted, everything is embedded anew under the same Space.
+
     Args:
         collection: the collection.
         to: the new model: its name, folder, or an `Embedder`; None keeps the model.
@@ -158,24 +177,29 @@ def plan(
     Raises:
         InputError: nothing would change, or a setting cannot be.
     """
-    return plan_of(collection, aim(collection, to, cache, **changes))
+    target = aim(collection, to, cache, **changes)
+    if target.same:
+        with contextlib.suppress(ModelDrift):
+            check_model(target.embedder, collection.store.header.canaries)
+            raise nothing_to_migrate(collection)
+    return plan_of(collection, target)
 
 
 def plan_of(collection: Collection, target: Target) -> Plan:
     """Return the plan for a target; see `plan`."""
     header, totals = collection.store.header, collection.store.totals()
-    embedder, sample = target.embedder, target.sample
+    embedder, sample, counts = target.embedder, target.sample, target.counts
     space = embedder.space
-    counts = embedder.count([chunk.input for chunk in sample], "document") if sample else []
     scale = totals.chunks / len(sample) if sample else 0.0
-    computed = target.shares_cut and (space == header.space or is_derived(space, header.space))
+    computed = target.shares_cut and is_derived(space, header.space)
     tokens = 0 if computed else round(sum(counts) * scale)
     speed = None if computed or not space.weights else _speed(embedder, sample, counts)
     old = header.recipe
     new = target.recipe.to_dict()
-    added = totals.chunks * space.dimensions * 4
+    rows = totals.chunks * _ROW_BYTES
     if not target.shares_cut:
-        added += collection.store.ask(_bytes_of_chunks)
+        rows += collection.store.ask(_bytes_of_chunks)
+    added = totals.chunks * space.dimensions * 4 + rows
     database = os.path.getsize(collection.path / "samespace.sqlite3")
     return Plan(
         source=header.space,
@@ -191,10 +215,10 @@ def plan_of(collection: Collection, target: Target) -> Plan:
         computed=computed,
         dollars=0.0 if computed or space.weights else _dollars(embedder, tokens),
         tokens_per_second=speed,
-        seconds=tokens / speed if speed else (0.0 if computed else None),
+        seconds=tokens / speed if speed else (None if tokens else 0.0),
         bytes_now=totals.bytes,
         # Retiring the old side rewrites the database beside itself.
-        bytes_peak=bytes_below(collection.path) + added + database,
+        bytes_peak=totals.bytes + added + database + rows,
     )
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from samespace.errors import InputError
-from samespace.models.base import Embedder
-from samespace.store.sides import StoredInput
 from samespace.text.recipe import CHUNKER_VERSION, Recipe
 
 CHANGEABLE = ("max_tokens", "overlap", "context", "chunking", "on_long")
@@ -41,12 +39,3 @@ def target_recipe(old: Recipe, window: int, changes: Mapping[str, Any]) -> Recip
     return dataclasses.replace(
         old, max_tokens=tokens, overlap=overlap, version=CHUNKER_VERSION, **given
     )
-
-
-def counts_alike(embedder: Embedder, chunks: Sequence[StoredInput]) -> bool:
-    """Say whether a model counts the tokens of stored chunks as they were counted before.
-
-    If so, and the recipe is the same, it would cut every document as it is cut already.
-    """
-    counted = embedder.count([chunk.input for chunk in chunks], "document") if chunks else []
-    return counted == [chunk.tokens for chunk in chunks]

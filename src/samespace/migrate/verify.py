@@ -8,14 +8,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from samespace.collection import Collection
-from samespace.errors import ModelError, SpaceError, StoreError
-from samespace.evaluate.metrics import DEFAULT_METRICS
+from samespace.errors import (
+    BudgetExceeded,
+    InputError,
+    ModelError,
+    SamespaceError,
+    SpaceError,
+    StoreError,
+    TooLong,
+)
+from samespace.evaluate.corpus import absent_documents
+from samespace.evaluate.metrics import DEFAULT_METRICS, depth
 from samespace.evaluate.qrels import Qrels
 from samespace.evaluate.queries import Query
 from samespace.evaluate.report import Report, evaluate_collection
 from samespace.evaluate.significance import Paired, compare_scores
-from samespace.migrate.gate import OVERLAP, Gate
+from samespace.migrate.gate import OVERLAP, Gate, is_metric
 from samespace.models.agreement import check_model
+from samespace.models.base import Embedder
+from samespace.run import Run
 from samespace.search import Mode
 from samespace.store.sides import spread
 
@@ -105,31 +116,37 @@ def verify_sides(
         require: the gate, see `Gate.parse`.
 
     Raises:
-        InputError: the gate cannot be read, or asks for what cannot be measured.
+        InputError: the gate cannot be read, or asks for what cannot be measured; there are
+            judgements without queries.
     """
-    gates = Gate.parse(require) if require else ()
-    for gate in gates:
-        gate.require_measurable(qrels is not None)
+    gates = _gates(queries, qrels, require)
     old, new = collection.at_side(source), collection.at_side(target)
-    wanted = [*metrics, *(gate.metric for gate in gates if _is_metric(gate.metric))]
+    wanted = [*metrics, *(gate.metric for gate in gates if is_metric(gate.metric))]
     metrics = list(dict.fromkeys(wanted))
     problems = tuple(_problems(collection, target))
-    reports: list[Report | None] = [None, None]
-    why_not = ""
-    if queries is not None and qrels is not None:
-        reports[1] = evaluate_collection(new, queries, qrels, mode=mode, metrics=metrics)
+
+    def evaluate(side: Collection) -> Report | None:
+        if queries is None or qrels is None:
+            return None
+        return evaluate_collection(side, queries, qrels, mode=mode, metrics=metrics)
+
+    def first(side: Collection) -> Run:
+        return side.run(asked, _FIRST, mode=mode, on_long="truncate")
+
+    asked = _asked(collection, source, queries)
+    after, found = evaluate(new), first(new)
+    before, overlap, why_not = None, None, ""
+    disagreements: tuple[Disagreement, ...] = ()
     try:
-        if queries is not None and qrels is not None:
-            reports[0] = evaluate_collection(old, queries, qrels, mode=mode, metrics=metrics)
-        overlap, disagreements = _overlap(old, new, _asked(collection, source, queries), mode)
-    except (ModelError, SpaceError) as error:
-        why_not, overlap, disagreements = str(error), None, ()
-    before, after = reports
-    paired = (
-        {}
-        if before is None or after is None
-        else {name: compare_scores(before.scores, after.scores, name) for name in metrics}
-    )
+        before = evaluate(old)
+        overlap, disagreements = _overlap(asked, first(old), found)
+    except BudgetExceeded:
+        raise
+    except SamespaceError as error:  # its model is gone, or nobody has the key any more
+        why_not = str(error)
+    paired = {}
+    if before is not None and after is not None:
+        paired = {name: compare_scores(before.scores, after.scores, name) for name in metrics}
     measured = _measured(after, overlap)
     known = None if before is None else _measured(before, None)
     return Verification(
@@ -144,15 +161,51 @@ def verify_sides(
     )
 
 
-def _is_metric(name: str) -> bool:
-    return name not in ("p50_ms", "p99_ms", OVERLAP)
+def require_test(
+    collection: Collection,
+    embedder: Embedder,
+    queries: Sequence[Query] | Mapping[str, str] | None,
+    qrels: Qrels | None,
+    metrics: Sequence[str],
+    require: str | None,
+) -> None:
+    """Raise if a test set cannot be used on a side; see `Migration.require_test`."""
+    gates = _gates(queries, qrels, require)
+    depth([*metrics, *(gate.metric for gate in gates if is_metric(gate.metric))])
+    if queries is None or qrels is None:
+        return
+    texts = _texts(queries)
+    judged = {id: text for id, text in texts.items() if qrels.judgements.get(id)}
+    if not judged:
+        raise InputError(
+            f"none of the {len(texts)} queries is judged; give those that the judgements are about"
+        )
+    absent_documents(collection, qrels)
+    for (id, _), tokens in zip(
+        judged.items(), embedder.count(list(judged.values()), "query"), strict=True
+    ):
+        if tokens > embedder.max_tokens:
+            raise TooLong(
+                f"query {id!r} has {tokens} tokens, and the window of {embedder.space.model} is "
+                f"{embedder.max_tokens}: shorten it, or leave it out of the test set"
+            )
+
+
+def _gates(queries: object, qrels: Qrels | None, require: str | None) -> tuple[Gate, ...]:
+    if qrels is not None and queries is None:
+        raise InputError("judgements need the queries that they are about: give queries too")
+    gates = Gate.parse(require) if require else ()
+    for gate in gates:
+        gate.require_measurable(qrels is not None)
+    return gates
 
 
 def _measured(report: Report | None, overlap: float | None) -> dict[str, float]:
     found: dict[str, float] = {}
     if report is not None:
         found |= {name: interval.value for name, interval in report.intervals.items()}
-        found |= {"p50_ms": report.p50_ms or 0.0, "p99_ms": report.p99_ms or 0.0}
+        times = {"p50_ms": report.p50_ms, "p99_ms": report.p99_ms}
+        found |= {name: ms for name, ms in times.items() if ms is not None}
     if overlap is not None:
         found[OVERLAP] = overlap
     return found
@@ -162,11 +215,10 @@ def _problems(collection: Collection, target: int) -> list[str]:
     """Return what is wrong with the rows, files and model of a side."""
     store = collection.store
     problems = [str(problem) for problem in store.check(target)]
-    with store.read(target) as reader:
-        header = reader.header
+    header = store.side_header(target)
     try:
         check_model(collection.embedders.of(header), header.canaries, quick=False)
-    except (SpaceError, ModelError, StoreError) as error:
+    except (SpaceError, ModelError, StoreError, TooLong) as error:
         problems.append(str(error))
     return problems
 
@@ -176,23 +228,26 @@ def _asked(
 ) -> dict[str, str]:
     """Return the user's queries, or the beginnings of chunks from all over the collection."""
     if queries is not None:
-        if isinstance(queries, Mapping):
-            return dict(queries)
-        return {query.id: query.text for query in queries}
+        return _texts(queries)
     chunks = collection.store.ask(lambda connection: spread(connection, source, SAMPLED))
     return {str(chunk.row): " ".join(chunk.input.split()[:_WORDS]) for chunk in chunks}
 
 
+def _texts(queries: Sequence[Query] | Mapping[str, str]) -> dict[str, str]:
+    if isinstance(queries, Mapping):
+        return dict(queries)
+    return {query.id: query.text for query in queries}
+
+
 def _overlap(
-    old: Collection, new: Collection, queries: Mapping[str, str], mode: Mode
+    queries: Mapping[str, str], old: Run, new: Run
 ) -> tuple[float | None, tuple[Disagreement, ...]]:
     if not queries:
         return None, ()
-    runs = [side.run(queries, _FIRST, mode=mode, on_long="truncate") for side in (old, new)]
     found = []
     for query, text in queries.items():
         first, second = (
-            tuple(dict.fromkeys(item.document for item in run.results[query])) for run in runs
+            tuple(dict.fromkeys(item.document for item in run.results[query])) for run in (old, new)
         )
         most = max(len(first), len(second))
         share = len(set(first) & set(second)) / most if most else 1.0

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from samespace.errors import SpaceMismatch
+from samespace.errors import SpaceError, SpaceMismatch
 from samespace.models.base import Embedder
 from samespace.models.cache import CachedEmbedder
 from samespace.models.catalog import find
@@ -24,6 +24,7 @@ from samespace.space import (
     check_canaries,
     record_canaries,
 )
+from samespace.types import Role
 
 FAMILY_COSINE = 0.9
 """The least cosine of a canary between two models that are declared to share one space."""
@@ -62,6 +63,8 @@ def for_canaries(embedder: Embedder) -> EmbedFunction:
 
     Where tokens are estimated nothing can be cut, and `TooLong` says that it does not fit.
     """
+    if isinstance(embedder, _Relative):
+        embedder = embedder.itself  # it embeds no other documents than these
     exact = getattr(embedder, "exact_counts", True)
     on_long: OnLongText = "truncate" if exact else "error"
     return lambda texts, role: embedder.embed(texts, role, on_long=on_long)
@@ -72,8 +75,28 @@ def check_model(embedder: Embedder, recorded: Sequence[Canary], *, quick: bool =
 
     As `check_canaries`; but of a relative that `same_space` admitted only that it is near.
     """
-    least = embedder.least if isinstance(embedder, _Admitted) else CANARY_COSINE
-    check_canaries(for_canaries(embedder), recorded, quick=quick, least=least)
+    least, asked = least_cosine(embedder), that_fit(embedder, recorded)
+    check_canaries(for_canaries(embedder), asked, quick=quick, least=least)
+
+
+def that_fit(embedder: Embedder, recorded: Sequence[Canary]) -> Sequence[Canary]:
+    """Return the canaries that a model can be asked.
+
+    Where tokens are estimated now, and were counted when they were recorded, the long one may not
+    fit any more; that is no drift.
+    """
+    if getattr(embedder, "exact_counts", True):
+        return recorded
+    return [
+        canary
+        for canary in recorded
+        if embedder.count([canary.text], canary.role)[0] <= embedder.max_tokens
+    ]
+
+
+def least_cosine(embedder: Embedder) -> float:
+    """Return the cosine to recorded canaries below which a model has drifted."""
+    return embedder.least if isinstance(embedder, _Admitted) else CANARY_COSINE
 
 
 def agreement(a: Embedder, b: Embedder) -> Agreement:
@@ -166,7 +189,7 @@ def _of_one_family(
         )
     # Before the cache, whose keys must name the model that made a vector: the family's are near
     # each other, not the same.
-    return _Admitted(embedder, space, FAMILY_COSINE)
+    return _Relative(embedder, space)
 
 
 class _Admitted(DerivedEmbedder):
@@ -179,6 +202,45 @@ class _Admitted(DerivedEmbedder):
 
     def _derived(self, vectors: Vectors) -> Vectors:
         return Vectors(vectors.array, self._space, vectors.role)
+
+
+class _Relative(_Admitted):
+    """A model of the family: it embeds questions for the space, and no documents."""
+
+    def __init__(self, embedder: Embedder, space: Space) -> None:
+        super().__init__(embedder, space, FAMILY_COSINE)
+        self.itself = embedder
+
+    @property
+    def relative(self) -> str:
+        """The name of the model."""
+        return self.itself.space.model
+
+    def embed(self, texts: Sequence[str], role: Role, *, on_long: OnLongText = "error") -> Vectors:
+        """Return one vector per question.
+
+        Raises:
+            SpaceError: the role is "document".
+        """
+        self._require_query(role)
+        return super().embed(texts, role, on_long=on_long)
+
+    def stream(
+        self, texts: Sequence[str], role: Role, *, on_long: OnLongText = "error"
+    ) -> Iterator[tuple[list[int], Vectors]]:
+        """Yield positions and vectors as the model does; raises as `embed`."""
+        self._require_query(role)
+        return super().stream(texts, role, on_long=on_long)
+
+    def _require_query(self, role: Role) -> None:
+        if role == "document":
+            mine, theirs = self.relative, self._space.model
+            raise SpaceError(
+                f"{mine} shares the space of {theirs} as its family, so it may ask; but a document "
+                f"that it embedded would stand among those of {theirs} for ever, and only near its "
+                f"place. To add documents open the collection with {theirs}, or migrate it: "
+                f"samespace migrate KB --to {mine}"
+            )
 
 
 def _compare(embedder: Embedder, recorded: Sequence[Canary]) -> Agreement:

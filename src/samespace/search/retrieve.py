@@ -12,6 +12,7 @@ from samespace.errors import InputError
 from samespace.search.fusion import Fused, reciprocal_rank_fusion, single
 from samespace.space import Vectors
 from samespace.store.base import Candidate, StoredChunk
+from samespace.store.where import parse
 from samespace.types import Hit
 
 Mode = Literal["dense", "lexical", "hybrid"]
@@ -60,6 +61,8 @@ class Request:
             object.__setattr__(self, name, operator.index(value))
         if self.mode not in MODES:
             raise InputError(f"mode must be one of {', '.join(MODES)}, got {self.mode!r}")
+        if self.where is not None:
+            parse(self.where)  # a typo is told before a question is embedded and paid for
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,8 @@ class Results(Sequence[Hit]):
     """The hits of one search, best first, with the space that they were found in.
 
     A sequence of `Hit`; `took_ms` is the wall time of the search in milliseconds. `bridge` names
-    the model that embedded the question where a bridge stands in for the space's own.
+    the model that embedded the question where a bridge stands in for the space's own. `recipe` is
+    the id of the recipe by which what was searched is cut, "" where several collections were.
     """
 
     query: str
@@ -76,6 +80,7 @@ class Results(Sequence[Hit]):
     took_ms: float
     hits: tuple[Hit, ...]
     bridge: str = ""
+    recipe: str = ""
 
     def __len__(self) -> int:
         return len(self.hits)

@@ -9,8 +9,10 @@ from samespace.space.canaries import (
     canary_cosines,
     canary_likeness,
     check_canaries,
+    least_alike,
     likeness,
     record_canaries,
+    require_unmoved,
 )
 from samespace.space.identity import Arithmetic, Kind, Metric, Pooling, Precision, Space
 from samespace.space.vectors import NORM_TOLERANCE, FloatArray, Vectors
@@ -33,6 +35,8 @@ __all__ = [
     "canary_cosines",
     "canary_likeness",
     "check_canaries",
+    "least_alike",
     "likeness",
     "record_canaries",
+    "require_unmoved",
 ]

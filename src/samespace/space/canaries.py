@@ -64,21 +64,26 @@ def likeness(a: FloatArray, b: FloatArray) -> npt.NDArray[np.float64]:
     """Return how alike each vector of `a`, (n, d), is to each of `b`, (m, d): shape (n, m).
 
     2 a.b / (|a|^2 + |b|^2), which is 1 - |a - b|^2 / (|a|^2 + |b|^2): the cosine where both have
-    one length, and less where they do not, so that another normalization shows as well.
+    one length, and less where they do not, so that another normalization shows as well. A vector
+    that is not finite is like none: 0.
 
     >>> likeness(np.array([[3.0, 4.0]]), np.array([[3.0, 4.0], [6.0, 8.0], [4.0, -3.0]])).tolist()
     [[1.0, 0.8, 0.0]]
     """
     x, y = a.astype(np.float64), b.astype(np.float64)
     squares = (x * x).sum(axis=1)[:, None] + (y * y).sum(axis=1)
-    alike: npt.NDArray[np.float64] = 2 * (x @ y.T) / squares
-    return alike
+    with np.errstate(invalid="ignore"):
+        alike: npt.NDArray[np.float64] = 2 * (x @ y.T) / squares
+    return np.nan_to_num(alike, nan=0.0)
 
 
 def record_canaries(embed: EmbedFunction) -> tuple[Canary, ...]:
     """Embed the fixed inputs and return them with their vectors.
 
     One that neither fits the model's window nor can be cut to it is left out.
+
+    Raises:
+        TooLong: none of them fits.
     """
     recorded = []
     for role, text in CANARIES:
@@ -87,6 +92,11 @@ def record_canaries(embed: EmbedFunction) -> tuple[Canary, ...]:
         except TooLong:
             continue
         recorded.append(Canary(role, text, vector))
+    if not recorded:
+        raise TooLong(
+            "none of the inputs by which a model is known again fits its window; expected one of "
+            "some dozens of tokens at least"
+        )
     return tuple(recorded)
 
 
@@ -107,6 +117,17 @@ def canary_cosines(embed: EmbedFunction, recorded: Sequence[Canary]) -> tuple[fl
     return tuple(map(float, canary_likeness(embed, recorded).diagonal()))
 
 
+def least_alike(now: Sequence[Canary], then: Sequence[Canary]) -> float:
+    """Return the likeness of the least alike of the canaries that both recorded; 0 if none are."""
+    vectors = {(canary.role, canary.text): canary.vector for canary in then}
+    seen = [
+        likeness(canary.vector[None], vectors[canary.role, canary.text][None])[0, 0]
+        for canary in now
+        if (canary.role, canary.text) in vectors
+    ]
+    return float(np.min(seen)) if seen else 0.0
+
+
 def check_canaries(
     embed: EmbedFunction,
     recorded: Sequence[Canary],
@@ -123,14 +144,20 @@ def check_canaries(
         least: the likeness below which one has moved.
     """
     asked = recorded[:QUICK_CANARIES] if quick else recorded
-    cosines = canary_cosines(embed, asked)
-    moved = [i for i, cosine in enumerate(cosines) if cosine < least]
+    require_unmoved(asked, canary_cosines(embed, asked), least)
+
+
+def require_unmoved(
+    recorded: Sequence[Canary], cosines: Sequence[float], least: float = CANARY_COSINE
+) -> None:
+    """Raise ModelDrift if one of `canary_cosines` is below `least`."""
+    moved = [i for i, cosine in enumerate(cosines) if not cosine >= least]
     if moved:
         worst = min(moved, key=cosines.__getitem__)
         raise ModelDrift(
-            f"the model answers {len(moved)} of {len(asked)} recorded inputs with another vector "
-            f"than it did: cosine {cosines[worst]:.5f}, expected at least {least} "
-            f"({asked[worst].role} {asked[worst].text[:40]!r}). Its weights, tokenizer, pooling, "
-            "prompt or window changed under the same name. Use the model as it was, or embed "
-            "anew with what it is now: samespace migrate KB --to MODEL."
+            f"the model answers {len(moved)} of {len(recorded)} recorded inputs with another "
+            f"vector than it did: cosine {cosines[worst]:.5f}, expected at least {least} "
+            f"({recorded[worst].role} {recorded[worst].text[:40]!r}). Its weights, tokenizer, "
+            "pooling, prompt or window changed under the same name. Use the model as it was, or "
+            "embed anew with what it is now: samespace migrate KB --to MODEL."
         )

@@ -7,12 +7,15 @@ from, so that the same text under two ids is two rows and one vector.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 from samespace.space import Canary, Space, Vectors
+from samespace.text.recipe import Recipe
 from samespace.types import Chunk, Document, MetadataValue
 
 
@@ -30,6 +33,19 @@ class Header:
     model: str
     recipe: Mapping[str, object]
     language: str = "en"
+
+    @cached_property
+    def recipe_id(self) -> str:
+        """The id of the recipe."""
+        return Recipe.from_dict(self.recipe).id
+
+    @cached_property
+    def pinned(self) -> str:
+        """What a model is held against: a digest of the Space and of the canaries."""
+        digest = hashlib.sha256(self.space.canonical().encode("ascii"))
+        for canary in self.canaries:
+            digest.update(canary.vector.tobytes())
+        return digest.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

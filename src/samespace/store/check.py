@@ -13,7 +13,7 @@ from samespace.errors import CollectionDamaged
 from samespace.space import NORM_TOLERANCE, Space
 from samespace.store.catch_up import reach
 from samespace.store.reader import EmbeddedReader
-from samespace.store.schema import State, read_states
+from samespace.store.schema import State, read_state, read_states
 from samespace.store.segments import Mapped, checksum
 from samespace.store.shared import Shared
 
@@ -45,17 +45,9 @@ class Problem:
         return self.says
 
 
-_COUNTS = (
-    (
-        "metadata rows without their document",
-        "SELECT count(*) FROM metadata m LEFT JOIN documents d ON d.number = m.document "
-        "WHERE d.number IS NULL",
-    ),
-    (
-        "chunks without their document",
-        "SELECT count(*) FROM {chunks} c LEFT JOIN documents d ON d.number = c.document "
-        "WHERE d.number IS NULL",
-    ),
+_WITHOUT_DOCUMENT = (
+    "SELECT count(*) FROM {table} t LEFT JOIN documents d ON d.number = t.document "
+    "WHERE d.number IS NULL"
 )
 
 _OF_DOCUMENTS = (
@@ -73,18 +65,34 @@ _OF_DOCUMENTS = (
 
 
 def check(shared: Shared, side: int | None = None) -> list[Problem]:
-    """Return every problem found in a side, or in any; an empty list for a sound store."""
+    """Return every problem found in a side, or in any; an empty list for a sound store.
+
+    What several sides share, a Space or a cut, is looked at once; a problem of it is one of the
+    active side, if that is among them.
+    """
     connection = shared.take()
     try:
         problems = [Problem("database", text) for text in _integrity(shared, connection)]
-        states = read_states(connection)
+        problems += _lost(shared, connection, "metadata", "metadata rows")
+        active = read_state(connection).side
+        states = sorted(read_states(connection), key=lambda state: state.side != active)
     except sqlite3.Error as error:
         return [Problem("database", f"{shared.database}: {error}")]
     finally:
         shared.give(connection)
+    cuts: set[int] = set()
+    spaces: set[int] = set()
     for state in states:
         if side in (None, state.side):
-            problems += _of_side(shared, state.side)
+            problems += _of_side(
+                shared,
+                state.side,
+                active=state.side == active,
+                cut=state.cut not in cuts,
+                space=state.space not in spaces,
+            )
+            cuts.add(state.cut)
+            spaces.add(state.space)
     return problems
 
 
@@ -96,37 +104,59 @@ def _integrity(shared: Shared, connection: sqlite3.Connection) -> list[str]:
     ]
 
 
-def _of_side(shared: Shared, side: int) -> list[Problem]:
+def _lost(
+    shared: Shared, connection: sqlite3.Connection, table: str, what: str, side: int = 0
+) -> Iterator[Problem]:
+    (count,) = connection.execute(_WITHOUT_DOCUMENT.format(table=table)).fetchone()
+    if count:
+        yield Problem("database", f"{shared.database}: {count} {what} without their document", side)
+
+
+def _of_side(
+    shared: Shared, side: int, *, active: bool, cut: bool, space: bool
+) -> Iterator[Problem]:
+    """Yield what is wrong with a side, with its cut, and with its Space.
+
+    Only the active side must have all documents and vectors: any other may lack what was written
+    since.
+    """
     try:
         reader = EmbeddedReader(shared, side)
     except CollectionDamaged as error:
-        return [Problem("vectors", str(error), side)]
+        if space:
+            yield Problem("vectors", str(error), side)
+        return
     with reader:
         connection, state = reader.snapshot.connection, reader.snapshot.state
         try:
-            return [
-                *_row_problems(shared, reader, connection, state),
-                *_vector_problems(shared, reader),
-                *_lexical_problems(shared, connection, state),
-            ]
+            if side not in {state.side for state in read_states(connection)}:
+                return  # given up since it was listed
+            if cut:
+                yield from _row_problems(shared, reader, connection, state, active)
+                yield from _lexical_problems(shared, connection, state)
+            if active:
+                yield from _orphans(shared, connection, state)
+            if space:
+                yield from _vector_problems(shared, reader)
         except sqlite3.Error as error:
-            return [Problem("database", f"{shared.database}: {error}", side)]
+            yield Problem("database", f"{shared.database}: {error}", side)
 
 
 def _row_problems(
-    shared: Shared, reader: EmbeddedReader, connection: sqlite3.Connection, state: State
+    shared: Shared,
+    reader: EmbeddedReader,
+    connection: sqlite3.Connection,
+    state: State,
+    active: bool,
 ) -> Iterator[Problem]:
-    for what, sql in _COUNTS:
-        count = connection.execute(sql.format(chunks=state.chunks)).fetchone()[0]
-        if count:
-            yield Problem("database", f"{shared.database}: {count} {what}", state.side)
+    yield from _lost(shared, connection, state.chunks, "chunks", state.side)
     for what, sql in _OF_DOCUMENTS:
         found = [id for (id,) in connection.execute(sql.format(chunks=state.chunks))]
         if found:
             says = f"{shared.database}: {len(found)} {what}"
             yield Problem("document", says, state.side, tuple(dict.fromkeys(found)))
     documents = "SELECT d.id FROM documents d"
-    if not _is_active(connection, state):
+    if not active:
         documents += f" JOIN {state.gaps} g ON g.document = d.number"
     for id in [id for (id,) in connection.execute(documents)]:
         try:
@@ -146,18 +176,20 @@ def _row_problems(
                 break
 
 
-def _vector_problems(shared: Shared, reader: EmbeddedReader) -> Iterator[Problem]:
-    connection, state = reader.snapshot.connection, reader.snapshot.state
-    mapped, space = reader.snapshot.mapped, reader.header.space
-    orphans = connection.execute(
+def _orphans(shared: Shared, connection: sqlite3.Connection, state: State) -> Iterator[Problem]:
+    (count,) = connection.execute(
         f"SELECT count(*) FROM {state.chunks} c WHERE NOT EXISTS "
         "(SELECT 1 FROM vectors v WHERE v.space = ? AND v.hash = c.hash)",
         (state.space,),
-    ).fetchone()[0]
-    if orphans and _is_active(connection, state):
-        yield Problem(
-            "vectors", f"{shared.database}: {orphans} chunks without their vector", state.side
-        )
+    ).fetchone()
+    if count:
+        says = f"{shared.database}: {count} chunks without their vector"
+        yield Problem("vectors", says, state.side)
+
+
+def _vector_problems(shared: Shared, reader: EmbeddedReader) -> Iterator[Problem]:
+    connection, state = reader.snapshot.connection, reader.snapshot.state
+    mapped, space = reader.snapshot.mapped, reader.header.space
     named, last = connection.execute(
         "SELECT count(*), max(row) FROM vectors WHERE space = ?", (state.space,)
     ).fetchone()
@@ -178,12 +210,6 @@ def _vector_problems(shared: Shared, reader: EmbeddedReader) -> Iterator[Problem
             state.side,
             rows=tuple(unsound),
         )
-
-
-def _is_active(connection: sqlite3.Connection, state: State) -> bool:
-    """Say whether a side is the active one: any other may lack what was written since."""
-    row = connection.execute("SELECT state FROM sides WHERE number = ?", (state.side,)).fetchone()
-    return bool(row[0] == "active")
 
 
 def _byte_problems(

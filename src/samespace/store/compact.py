@@ -23,7 +23,6 @@ from samespace.store.faults import guarded
 from samespace.store.schema import (
     Mark,
     State,
-    connect,
     live_cuts,
     publish_mark,
     raise_change,
@@ -31,7 +30,7 @@ from samespace.store.schema import (
 )
 from samespace.store.segments import Mapped, SegmentWriter, bytes_below, trim
 from samespace.store.shared import Shared
-from samespace.store.writer import sweep
+from samespace.store.sweep import sweep
 
 _READER_SECONDS = 10.0
 """How long to wait, at least, for readers of the old state to go."""
@@ -49,7 +48,7 @@ def compact(shared: Shared, timeout: float) -> int:
     """
     before = bytes_below(shared.path)
     with guarded(shared.database, "compacting"):
-        connection = connect(shared.database, write=True)
+        connection = shared.connect(write=True)
         try:
             connection.execute("PRAGMA secure_delete = ON")
             states = _swap(shared, connection)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -34,20 +35,28 @@ def read_header(connection: sqlite3.Connection, state: State, language: str) -> 
 
 
 def add_side(
-    connection: sqlite3.Connection, header: Header, state: str, cut: int | None = None
+    connection: sqlite3.Connection,
+    header: Header,
+    state: str,
+    cut: int | None = None,
+    space: int | None = None,
 ) -> int:
-    """Make a side, with a Space and a cut of its own where they are not there already.
+    """Make a side.
 
     Args:
         connection: inside a transaction.
         header: what is fixed of it.
         state: "active", or "building" for one that a migration fills.
         cut: the cut of another side that it shares; None makes an empty one.
+        space: the vectors of another side that it shares, by the number of their Space; None makes
+            an empty Space, also where another has the same id: a model that drifted makes other
+            vectors under it.
 
     Returns:
         The number of the side.
     """
-    space = _space(connection, header.space, header.canaries)
+    if space is None:
+        space = _make_space(connection, header.space, header.canaries)
     if cut is None:
         cut = create_cut(connection, to_json(dict(header.recipe)))
     number = connection.execute(
@@ -58,13 +67,14 @@ def add_side(
     return number
 
 
-def _space(connection: sqlite3.Connection, space: Space, canaries: Sequence[Canary]) -> int:
-    """Return the number of a space, made if it is new, made anew if it was given up before."""
-    found = connection.execute(
-        "SELECT number, state FROM spaces WHERE id = ?", (space.id,)
-    ).fetchone()
-    if found is not None and found[1] == "present":
-        return int(found[0])
+def _make_space(connection: sqlite3.Connection, space: Space, canaries: Sequence[Canary]) -> int:
+    """Return the number of a new space, or of one of this id that was given up, made anew."""
+    for name in _names(space):
+        found = connection.execute(
+            "SELECT number, state FROM spaces WHERE id = ?", (name,)
+        ).fetchone()
+        if found is None or found[1] != "present":
+            break
     if found is not None:
         number = int(found[0])
         # A generation of its own: what is left of the old files is not mistaken for the new.
@@ -73,11 +83,12 @@ def _space(connection: sqlite3.Connection, space: Space, canaries: Sequence[Cana
             "WHERE number = ?",
             (number,),
         )
-        connection.execute("DELETE FROM canaries WHERE space = ?", (number,))
+        for table in ("canaries", "vectors", "batches", "bridges"):
+            connection.execute(f"DELETE FROM {table} WHERE space = ?", (number,))
     else:
         made = connection.execute(
             "INSERT INTO spaces (id, json, state, generation, rows) VALUES (?, ?, 'present', 1, 0)",
-            (space.id, space.canonical()),
+            (name, space.canonical()),
         ).lastrowid
         assert made is not None
         number = made
@@ -89,3 +100,10 @@ def _space(connection: sqlite3.Connection, space: Space, canaries: Sequence[Cana
         ],
     )
     return number
+
+
+def _names(space: Space) -> Iterator[str]:
+    """Yield the names under which vectors of a space may be kept: its id, and then `id.2`."""
+    yield space.id
+    for n in itertools.count(2):
+        yield f"{space.id}.{n}"

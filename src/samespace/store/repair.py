@@ -7,44 +7,51 @@ from the stored text, and documents whose text is damaged are no longer taken fo
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from samespace.errors import WriteFailed
 from samespace.store.bm25 import Unusable
 from samespace.store.catch_up import catch_up
-from samespace.store.check import Problem
+from samespace.store.check import Part, Problem, check
 from samespace.store.compact import copy_vectors, rename_rows
 from samespace.store.faults import guarded
-from samespace.store.schema import connect, raise_change, read_state, read_states
+from samespace.store.schema import State, raise_change, read_states
 from samespace.store.segments import Mapped
 from samespace.store.shared import Shared
-from samespace.store.writer import sweep
+from samespace.store.sweep import sweep
 
 
 def mend(shared: Shared, problems: Sequence[Problem]) -> None:
-    """Mend what can be mended without a model.
+    """Mend what can be mended without a model. The write lock is held.
 
-    Afterwards the sides of problems with vectors lack those that were unsound.
+    Afterwards the sides of problems with vectors lack those that were unsound. Which rows these
+    are is looked at again: another process may have renumbered them since the problems were seen.
     """
     with guarded(shared.database, "repairing"):
-        connection = connect(shared.database, write=True)
+        connection = shared.connect(write=True)
         try:
             with _transaction(connection):
                 _drop_orphans(connection)
                 _distrust(connection, [id for problem in problems for id in problem.documents])
-            for side in sorted({problem.side for problem in problems if problem.part == "vectors"}):
-                rows = {
-                    row
-                    for problem in problems
-                    if problem.part == "vectors" and problem.side == side
-                    for row in problem.rows
-                }
-                _rewrite_vectors(shared, connection, side, rows)
-            for side in sorted({problem.side for problem in problems if problem.part == "lexical"}):
-                _rebuild_lexical(shared, connection, side)
+            states = {state.side: state for state in read_states(connection)}
+            for state in _once(problems, "vectors", states, lambda state: state.space):
+                _rewrite_vectors(shared, connection, state)
+            for state in _once(problems, "lexical", states, lambda state: state.cut):
+                _rebuild_lexical(shared, connection, state)
         finally:
             connection.close()
+
+
+def _once(
+    problems: Iterable[Problem],
+    part: Part,
+    states: Mapping[int, State],
+    share: Callable[[State], int],
+) -> list[State]:
+    """Return the sides of the problems with a part, one of those that share it."""
+    found = [states[one.side] for one in problems if one.part == part and one.side in states]
+    return list({share(state): state for state in found}.values())
 
 
 @contextmanager
@@ -78,15 +85,16 @@ def _distrust(connection: sqlite3.Connection, ids: Iterable[str]) -> None:
         connection.execute(
             "DELETE FROM files WHERE origin = (SELECT origin FROM documents WHERE id = ?)", (id,)
         )
-        connection.execute("UPDATE documents SET content_hash = '' WHERE id = ?", (id,))
+        # No digest is that, and it is not empty, which a Document would take for not yet known.
+        connection.execute("UPDATE documents SET content_hash = '?' WHERE id = ?", (id,))
 
 
-def _rewrite_vectors(
-    shared: Shared, connection: sqlite3.Connection, side: int, unsound: Collection[int]
-) -> None:
+def _rewrite_vectors(shared: Shared, connection: sqlite3.Connection, state: State) -> None:
     """Write a side's vectors anew without the unsound rows and those that no file holds."""
     sweep(shared, read_states(connection))
-    state = read_state(connection, side)
+    unsound = {
+        row for one in check(shared, state.side) if one.part == "vectors" for row in one.rows
+    }
     dimensions = shared.header(connection, state).space.dimensions
     there = Mapped.salvaged(shared.vector_folder(state), state.rows, dimensions)
     named = connection.execute(
@@ -100,11 +108,10 @@ def _rewrite_vectors(
     sweep(shared, read_states(connection))
 
 
-def _rebuild_lexical(shared: Shared, connection: sqlite3.Connection, side: int) -> None:
+def _rebuild_lexical(shared: Shared, connection: sqlite3.Connection, state: State) -> None:
     """Build the lexical index of a side's cut anew from the stored text."""
-    lexical = shared.lexical(read_state(connection, side).cut)
     try:
-        catch_up(connection, lexical, side, rebuild=True)
+        catch_up(connection, shared.lexical(state.cut), state.side, rebuild=True)
     except Unusable as error:
         raise WriteFailed(
             f"{shared.path}: the lexical index could not be written: {error}. Free some space "

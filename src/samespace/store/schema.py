@@ -253,23 +253,18 @@ class State:
 def connect(database: Path, *, write: bool = False) -> sqlite3.Connection:
     """Open a connection that leaves transactions to its user (`BEGIN`, `COMMIT`).
 
-    On a medium that cannot be written, where SQLite cannot keep its shared memory either, the
-    file is opened as one that nobody changes.
+    Where the folder cannot be written, and SQLite cannot keep its shared memory there either, the
+    file is opened as one that nobody changes; `Shared` looks whether somebody did.
     """
-    uri = database.absolute().as_uri()
-    log = database.with_name(f"{database.name}-wal")
-    frozen = (
-        not write
-        and not os.access(database.parent, os.W_OK)
-        and not (log.exists() and log.stat().st_size)
-    )
-    connection = sqlite3.connect(
-        f"{uri}?mode=ro&immutable=1" if frozen else f"{uri}?mode=rw",
-        uri=True,
-        isolation_level=None,
-        check_same_thread=False,
-        timeout=BUSY_MILLISECONDS / 1000,
-    )
+    if not write and not os.access(database.parent, os.W_OK):
+        connection = _open(database, "mode=ro")
+        try:
+            connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+        except sqlite3.OperationalError:
+            connection.close()
+            connection = _open(database, "mode=ro&immutable=1")
+    else:
+        connection = _open(database, "mode=rw")
     if write:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
@@ -278,6 +273,16 @@ def connect(database: Path, *, write: bool = False) -> sqlite3.Connection:
     else:
         connection.execute("PRAGMA query_only = ON")
     return connection
+
+
+def _open(database: Path, how: str) -> sqlite3.Connection:
+    return sqlite3.connect(
+        f"{database.absolute().as_uri()}?{how}",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        timeout=BUSY_MILLISECONDS / 1000,
+    )
 
 
 _STATE = (

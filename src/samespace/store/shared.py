@@ -21,7 +21,13 @@ import numpy as np
 import numpy.typing as npt
 from filelock import BaseFileLock, FileLock, Timeout
 
-from samespace.errors import CollectionDamaged, CollectionLocked, InputError, StoreError
+from samespace.errors import (
+    CollectionDamaged,
+    CollectionLocked,
+    CollectionNotFound,
+    InputError,
+    StoreError,
+)
 from samespace.store.base import Header
 from samespace.store.bm25 import Analysis, Memory, Unusable, View
 from samespace.store.catch_up import catch_up
@@ -68,8 +74,11 @@ class Shared:
         self.closed = False
         self._lock = threading.RLock()
         self._process = os.getpid()
+        self._read_only = not os.access(path, os.W_OK)
+        self._file = self._present()
+        self._ours: set[sqlite3.Connection] = set()
         self._idle: list[sqlite3.Connection] = []
-        self._headers: dict[int, Header] = {}
+        self._headers: dict[tuple[int, str, int], Header] = {}
         self._mapped: dict[int, tuple[tuple[int, int], Mapped]] = {}
         self._lexical: dict[int, LexicalFolder] = {}
         self._view: tuple[Mark, View] | None = None
@@ -84,10 +93,65 @@ class Shared:
             if self._process != os.getpid():
                 # A connection must not cross a fork; the parent goes on using its own.
                 self._idle, self._process = [], os.getpid()
+            self._look()
             if self._idle:
                 return self._idle.pop()
+        connection = self.connect()
+        with self._lock:
+            self._ours.add(connection)
+        return connection
+
+    def connect(self, *, write: bool = False) -> sqlite3.Connection:
+        """Open a connection to this very collection.
+
+        Raises:
+            CollectionNotFound: another one lies in its place now, or none.
+        """
+        self._look()
         with guarded(self.database, "opening"):
-            return connect(self.database)
+            connection = connect(self.database, write=write)
+            try:
+                seen = connection.execute(
+                    "SELECT value FROM meta WHERE key = 'collection'"
+                ).fetchone()
+            except BaseException:
+                connection.close()
+                raise
+        if seen != (self.collection,):
+            connection.close()
+            raise CollectionNotFound(
+                f"{self.path}: another collection lies here than the one that was opened. Open "
+                "it again"
+            )
+        return connection
+
+    def _look(self) -> None:
+        """Let go of all that came from a file which another has taken the place of."""
+        with self._lock:
+            present = self._present()
+            if present != self._file:
+                self._file = present
+                idle, self._idle = self._idle, []
+                for connection in idle:
+                    connection.close()
+                self._ours.clear()
+                self._headers.clear()
+                self.forget()
+
+    def _present(self) -> tuple[int, ...]:
+        """Return which file the database is; in a folder that only others write, as it is now."""
+        try:
+            found = os.stat(self.database)
+            if self._read_only:
+                log = self.database.with_name(f"{self.database.name}-wal")
+                size = log.stat().st_size if log.exists() else 0
+                return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, size
+        except OSError as error:
+            raise CollectionNotFound(
+                f"{self.path}: the collection that was opened is not here any more ({error}). Put "
+                "it back, or open it where it is now"
+            ) from error
+        return found.st_dev, found.st_ino
 
     def _require_open(self) -> None:
         if self.closed:
@@ -99,7 +163,7 @@ class Shared:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             with self._lock:
-                if not self.closed and self._process == os.getpid():
+                if not self.closed and self._process == os.getpid() and connection in self._ours:
                     self._idle.append(connection)
                     return
         connection.close()
@@ -133,10 +197,11 @@ class Shared:
 
     def header(self, connection: sqlite3.Connection, state: State) -> Header:
         """Return what is fixed of a side, read once: a side never changes."""
+        key = (state.side, state.space_id, state.cut)
         with self._lock:
-            if state.side not in self._headers:
-                self._headers[state.side] = read_header(connection, state, self.language)
-            return self._headers[state.side]
+            if key not in self._headers:
+                self._headers[key] = read_header(connection, state, self.language)
+            return self._headers[key]
 
     def vector_folder(self, state: State) -> Path:
         """Return where the present generation of a side's vectors lies."""
@@ -234,6 +299,7 @@ class Shared:
             CollectionLocked: another writer holds it and `timeout` seconds have passed.
         """
         self._require_open()
+        self._look()
         return self.file_lock(self.path, timeout)
 
     @staticmethod
@@ -261,7 +327,7 @@ class Shared:
         except StoreError:
             return None
         try:
-            connection = connect(self.database, write=True)
+            connection = self.connect(write=True)
             try:
                 lexical = self.lexical(read_state(connection, side).cut)
                 return catch_up(connection, lexical, side, rebuild=rebuild)
@@ -285,6 +351,7 @@ class Shared:
         with self._lock:
             self.closed = True
             idle, self._idle = self._idle, []
+            self._ours.clear()
             self.forget()
         if self._process == os.getpid():
             for connection in idle:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from samespace.errors import InputError
 from samespace.store.rows import to_json
 from samespace.store.schema import read_state
 
@@ -259,8 +260,13 @@ def give_up(connection: sqlite3.Connection, side: int) -> None:
 
     The files of its vectors and of its index are removed by the next writer, once this is
     committed.
+
+    Raises:
+        InputError: it is the active side.
     """
     state = read_state(connection, side)
+    if state.side == read_state(connection).side:
+        raise InputError(f"side {side} is the one that is searched, and cannot be given up")
     set_side(connection, side, "retired")
     others = "FROM sides WHERE state != 'retired' AND"
     if not connection.execute(f"SELECT 1 {others} space = ?", (state.space,)).fetchone():

@@ -31,6 +31,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NoReturn
 
 from samespace.errors import FilterError
@@ -106,6 +107,11 @@ def parse(where: str) -> Node:
         raise FilterError(
             f'a filter is a string such as "year >= 2020", got {type(where).__name__}'
         )
+    return _parsed(where)
+
+
+@lru_cache(maxsize=64)
+def _parsed(where: str) -> Node:
     parser = _Parser(where)
     node = parser.any_of(0)
     if parser.here.kind != "end":

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from types import TracebackType
 
 from filelock import BaseFileLock
@@ -27,8 +25,6 @@ from samespace.store.rows import (
     gaps_json,
 )
 from samespace.store.schema import (
-    State,
-    connect,
     live_cuts,
     raise_change,
     read_state,
@@ -36,6 +32,7 @@ from samespace.store.schema import (
 )
 from samespace.store.segments import SegmentWriter
 from samespace.store.shared import Shared, logger
+from samespace.store.sweep import sweep
 from samespace.store.where_sql import metadata_rows
 from samespace.types import Chunk, Document
 
@@ -79,8 +76,12 @@ class EmbeddedWriter(Lookups):
         self._chunks_since_catch_up = 0
         try:
             with guarded(shared.database, "opening for writing"):
-                connection = connect(shared.database, write=True)
+                connection = shared.connect(write=True)
                 state = read_state(connection, side)
+                if state.side not in {one.side for one in read_states(connection)}:
+                    raise InputError(
+                        f"{shared.path}: side {state.side} was given up; nothing is written to it"
+                    )
                 super().__init__(connection, shared.database, state)
                 self.header = shared.header(connection, state)
                 self._cuts = live_cuts(connection)
@@ -421,24 +422,3 @@ class EmbeddedWriter(Lookups):
         for state in states:
             mark = state.lexical
             self._shared.lexical(state.cut).sweep(mark.generation, mark.generation - 1)
-
-
-def sweep(shared: Shared, states: Sequence[State]) -> None:
-    """Remove what belongs to none of these sides: vectors of other generations and spaces, and
-    lexical indexes of other cuts."""
-    vectors = {shared.vector_folder(state) for state in states}
-    spaces = {folder.parent for folder in vectors}
-    for path in _inside(shared.path / "vectors"):
-        if path not in spaces:
-            shutil.rmtree(path, ignore_errors=True)
-    for path in (path for space in spaces for path in _inside(space)):
-        if path not in vectors:
-            shutil.rmtree(path, ignore_errors=True)
-    indexes = {shared.lexical_folder(state.cut) for state in states}
-    for path in _inside(shared.path):
-        if path.name.startswith("lexical") and path not in indexes:
-            shutil.rmtree(path, ignore_errors=True)
-
-
-def _inside(folder: Path) -> list[Path]:
-    return list(folder.iterdir()) if folder.is_dir() else []

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from samespace.errors import InputError
+from samespace.evaluate.corpus import whole_documents
 from samespace.evaluate.testset.altered import Phrase, alter, phrase, says_little_else, section_end
 from samespace.evaluate.testset.finish import Question, Span, finish, without_near, write_spans
 from samespace.evaluate.testset.near import Terms, terms_of
@@ -125,7 +126,7 @@ def _questions(collection: Collection, terms: Terms, dropped: Counter[str]) -> l
     """Return every heading and title that is a question, in the order of the documents."""
     candidates: list[_Candidate] = []
     places: Counter[Phrase] = Counter()
-    for document in _documents(collection):
+    for document in whole_documents(collection):
         for candidate in _candidates(document, terms):
             places[phrase(candidate.label)] += 1
             candidates.append(candidate)
@@ -140,13 +141,6 @@ def _questions(collection: Collection, terms: Terms, dropped: Counter[str]) -> l
             _Asked(candidate.label, {candidate.document: 1}, metadata, candidate.heading)
         )
     return questions
-
-
-def _documents(collection: Collection) -> Iterator[Document]:
-    for known in collection.documents():
-        document = collection.document(known.id)
-        if document is not None:
-            yield document
 
 
 def _candidates(document: Document, terms: Terms) -> Iterator[_Candidate]:
@@ -229,7 +223,7 @@ def _write_corpus(
         asked[id].append((number, question.heading))
     spans: dict[int, Span] = {}
     with path.open("w", encoding="utf-8") as file:
-        for document in _documents(collection):
+        for document in whole_documents(collection):
             of_this = asked.get(document.id, [])
             headings = [heading for _, heading in of_this if heading is not None]
             altered = alter(document, headings, title=len(headings) < len(of_this))

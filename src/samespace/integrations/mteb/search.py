@@ -12,6 +12,7 @@ from samespace.ingest import Report
 from samespace.integrations.mteb.shared import Ledger, OnLong, describe, require_mteb, safe
 from samespace.models.base import Embedder, Reranker
 from samespace.search import RERANK_DEPTH, Mode
+from samespace.store.embedded import EmbeddedStore
 from samespace.text.recipe import Recipe
 from samespace.types import Document
 
@@ -98,7 +99,7 @@ class SamespaceSearch:
         path = self.folder / name
         self._collection = (
             Collection.open(path, model=self.embedder)
-            if path.exists()
+            if EmbeddedStore.exists(path)
             else Collection.create(path, self.embedder, **self.settings)
         )
         self.reports[name] = self._collection.sync(_document(row) for row in corpus)

@@ -8,11 +8,22 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
+import numpy as np
+
 from samespace.errors import InputError, TooLong
+from samespace.forms import SparseVectors
 from samespace.models.cache.store import VectorCache
 from samespace.models.cache.values import Form, from_bytes, to_bytes
 from samespace.models.images import content_hash, is_image
-from samespace.space import CANARIES, CANARY_COSINE, QUICK_CANARIES, Space, Vectors, likeness
+from samespace.space import (
+    CANARIES,
+    CANARY_COSINE,
+    QUICK_CANARIES,
+    FloatArray,
+    Space,
+    Vectors,
+    likeness,
+)
 from samespace.types import Role
 
 _CANARIES = frozenset(CANARIES)
@@ -25,10 +36,10 @@ class CachedEmbedder:
     role can be answered with it. A text that was cut by name is known apart, with the window. A
     canary is always embedded: the cache would answer as the model did before it changed.
 
-    A hosted model may change under its name, and with it what its vectors mean; and two servers may
-    run two models under one name. So where no digest of weights pins the Space, the first use
-    compares canaries of the model with those kept, and vectors are known by the canaries as well:
-    what stands under others is never seen.
+    A hosted model may change under its name, and with it what its vectors mean; two servers may
+    run two models under one name; and of a local model the code that runs it may change, or what no
+    digest pins. So the first use compares canaries of the model with those kept, and vectors are
+    known by the canaries as well: what stands under others is never seen.
 
     Args:
         inner: any embedder, of any kind of vectors.
@@ -49,6 +60,7 @@ class CachedEmbedder:
         self.cache = cache
         self._lock = threading.Lock()
         self._canaries: dict[bytes, bytes] | None = None
+        self._fresh: dict[tuple[Role, str], bytes] = {}
 
     @property
     def space(self) -> Space:
@@ -105,11 +117,14 @@ class CachedEmbedder:
         start.update(b"".join(canaries.values()))
         keys = [_key(start, one, i) for i, one in enumerate(inputs)]
         kept = {k for k, one in zip(keys, inputs, strict=True) if not _is_canary(role, one)}
-        rows = self.cache.get_many([*kept, *canaries])
+        rows = self.cache.get_many(kept, uncounted=canaries)
         if any(key not in rows for key in canaries):
             # Dropped as the least recently used: without them nobody finds the vectors again.
             self.cache.put_many(space.id, canaries)
         known = [key in rows for key in keys]
+        for key, one in zip(keys, inputs, strict=True):
+            if _is_canary(role, one) and (role, one) in self._fresh:
+                rows[key] = self._fresh.pop((role, one))  # embedded a moment ago, to compare it
         missing = {key: i for i, key in enumerate(keys) if key not in rows}
         if missing:
             order = list(missing)
@@ -136,24 +151,26 @@ class CachedEmbedder:
     def _compared(self) -> dict[bytes, bytes]:
         """Return the canaries that are part of the keys, by keys of their own.
 
-        They are those that were kept, if the model still answers so, else its own of now. Where a
-        digest of weights pins the Space there are none.
+        They are those that were kept, if the model still answers so, else its own of now.
         """
         with self._lock:
             if self._canaries is None:
-                self._canaries = {} if self.space.weights else self._compare()
+                self._canaries = self._compare()
             return self._canaries
 
     def _compare(self) -> dict[bytes, bytes]:
         space = self.space
         start = hashlib.sha256(f"canaries of {space.id}".encode())
-        now = {
-            _key(start, f"{role} {text}"): self.inner.embed([text], role)
-            for role, text in CANARIES[:QUICK_CANARIES]
-        }
+        on_long = "truncate" if getattr(self.inner, "exact_counts", True) else "error"
+        now: dict[bytes, Form] = {}
+        for role, text in CANARIES[:QUICK_CANARIES]:
+            with contextlib.suppress(TooLong):
+                vectors = self.inner.embed([text], role, on_long=on_long)
+                now[_key(start, f"{role} {text}")] = vectors
+                self._fresh[role, text] = to_bytes(vectors)[0]
         own = {key: to_bytes(vectors)[0] for key, vectors in now.items()}
         for _ in range(2):  # once more: another process may have been first to keep its own
-            kept = self.cache.get_many(list(own))
+            kept = self.cache.get_many((), uncounted=own)
             if len(kept) == len(own) and not any(
                 _moved(from_bytes([kept[key]], space, one.role), one) for key, one in now.items()
             ):
@@ -167,10 +184,20 @@ class CachedEmbedder:
 
 
 def _moved(kept: Form, now: Form) -> bool:
-    """Say whether a hosted model's vector of a canary is another than it was."""
-    if not isinstance(kept, Vectors) or not isinstance(now, Vectors):
-        return to_bytes(kept) != to_bytes(now)
-    return bool(likeness(kept.array, now.array)[0, 0] < CANARY_COSINE)
+    """Say whether a model's vector of a canary is another than it was."""
+    a, b = _row(kept), _row(now)
+    if a.shape != b.shape:
+        return True  # another number of tokens
+    return not (np.array_equal(a, b) or likeness(a, b)[0, 0] >= CANARY_COSINE)
+
+
+def _row(form: Form) -> FloatArray:
+    """Return the vectors of one input as one row: of a sparse form the whole vocabulary."""
+    if isinstance(form, SparseVectors):
+        row = np.zeros((1, form.space.dimensions), np.float32)
+        row[0, form.indices] = form.values
+        return row
+    return form.array.reshape(1, -1)
 
 
 def _is_canary(role: Role, one: Any) -> bool:

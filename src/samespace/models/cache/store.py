@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -93,15 +93,22 @@ class VectorCache:
         self._counts = dict.fromkeys(("hits", "misses", "corrupt", "refused"), 0)
         self._away_until = 0.0
 
-    def get_many(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
-        """Return the values of the keys that are there."""
+    def get_many(
+        self, keys: Collection[bytes], uncounted: Collection[bytes] = ()
+    ) -> dict[bytes, bytes]:
+        """Return the values of the keys that are there.
+
+        Args:
+            keys: what is asked for.
+            uncounted: more of it, which is neither hit nor miss in `stats`.
+        """
         found: dict[bytes, bytes] = {}
         corrupt: list[bytes] = []
         stale: list[bytes] = []
         now = int(time.time())
 
         def read(database: sqlite3.Connection) -> None:
-            for part in _parts(keys):
+            for part in _parts([*keys, *uncounted]):
                 rows = database.execute(
                     "SELECT key, value, checksum, used FROM entries WHERE key IN "
                     f"({', '.join('?' * len(part))})",
@@ -117,7 +124,9 @@ class VectorCache:
 
         if self._exists():
             self._quietly(read)
-        self._count(hits=len(found), misses=len(set(keys)) - len(found), corrupt=len(corrupt))
+        asked = set(keys)
+        hits = len(asked & found.keys())
+        self._count(hits=hits, misses=len(asked) - hits, corrupt=len(corrupt))
         if corrupt or stale:
             self._quietly(lambda database: _note(database, corrupt, stale, now))
         return found
