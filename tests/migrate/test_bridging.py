@@ -59,7 +59,7 @@ def test_it_is_off_until_asked_for_and_survives_reopening(kb: Path) -> None:
         own = collection.search(QUESTION, mode="dense")
         assert own.bridge == ""
         bridge = build_bridge(collection, Turned())
-        assert bridge.recall > 0.99
+        assert bridge.kept > 0.99
         assert collection.search(QUESTION, mode="dense").bridge == ""
     with Collection.open(kb) as collection:
         with pytest.raises(InputError, match="pass it again"):

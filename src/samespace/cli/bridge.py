@@ -17,7 +17,7 @@ from samespace.cli.output import print_json
 @click.option(
     "--require",
     type=click.FloatRange(0, 1),
-    help="The least held-out recall (default: 0.8).",
+    help="The least share of what full re-embedding finds (default: 0.8).",
 )
 @click.option("--queries", metavar="FILE", help="Queries: JSON lines with _id and text.")
 @click.option("--qrels", metavar="FILE", help="Judgements by document id.")
@@ -38,7 +38,7 @@ def bridge(kb: str, to: str, as_json: bool, **options: Any) -> None:
     """
     import samespace
     from samespace.embedders import loaded
-    from samespace.migrate.bridge import REQUIRED_RECALL
+    from samespace.migrate.bridge import REQUIRED_SHARE
     from samespace.migrate.bridging import TEXTS, build_bridge, measure_bridge
     from samespace.models.hosted import Budget
 
@@ -52,7 +52,7 @@ def bridge(kb: str, to: str, as_json: bool, **options: Any) -> None:
             collection,
             to,
             texts=options["texts"] or TEXTS,
-            require=REQUIRED_RECALL if require is None else require,
+            require=REQUIRED_SHARE if require is None else require,
             budget=budget,
             wait=options["wait"],
         )
@@ -68,6 +68,8 @@ def bridge(kb: str, to: str, as_json: bool, **options: Any) -> None:
                 "method": fitted.method,
                 "recall": fitted.recall,
                 "recalls": dict(fitted.recalls),
+                "full": fitted.full,
+                "kept": fitted.kept,
                 "fitted_on": fitted.fitted_on,
                 "held_out": fitted.held_out,
                 "baselines": measured,
@@ -76,8 +78,9 @@ def bridge(kb: str, to: str, as_json: bool, **options: Any) -> None:
         return
     click.echo(
         f"{fitted.source.model} to {fitted.target.model} by {fitted.method}, fitted on "
-        f"{fitted.fitted_on:,} texts: held-out recall@{fitted.k} {fitted.recall:.3f} over "
-        f"{fitted.held_out:,}"
+        f"{fitted.fitted_on:,} texts: of {fitted.held_out:,} held-out texts, asked for by a piece "
+        f"of each, it finds {fitted.recall:.3f} among the first {fitted.k}, full re-embedding "
+        f"{fitted.full:.3f}: {fitted.kept:.2f} of that"
     )
     if measured is None:
         click.echo("not scored on questions: give --queries and --qrels before you rely on it")

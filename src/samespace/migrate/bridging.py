@@ -16,7 +16,7 @@ from samespace.evaluate.corpus import whole_documents
 from samespace.evaluate.qrels import Qrels
 from samespace.evaluate.queries import Query
 from samespace.migrate.bridge import (
-    REQUIRED_RECALL,
+    REQUIRED_SHARE,
     Baselines,
     Bridge,
     BridgedEmbedder,
@@ -43,7 +43,7 @@ def build_bridge(
     to: str | os.PathLike[str] | Embedder,
     *,
     texts: int = TEXTS,
-    require: float = REQUIRED_RECALL,
+    require: float = REQUIRED_SHARE,
     seed: int = 0,
     cache: Cache = True,
     budget: Any = None,
@@ -58,7 +58,7 @@ def build_bridge(
         collection: the collection whose model is gone.
         to: the new model: its name or folder, or an `Embedder`.
         texts: how many chunks are embedded.
-        require: the least held-out recall.
+        require: the least share of what full re-embedding finds.
         seed: decides which of them are held out.
         cache, budget: as for `Collection.open`, for a model given by name.
         wait: seconds to wait for another writer.
@@ -79,6 +79,7 @@ def build_bridge(
         new,
         old,
         texts=sampled,
+        ask=lambda pieces: embedder.embed(pieces, "query", on_long="truncate"),
         canaries=record_canaries(for_canaries(embedder)),
         seed=seed,
         require=require,

@@ -3,10 +3,10 @@
 from samespace.migrate.bridge.baselines import Baselines, three_baselines
 from samespace.migrate.bridge.bridge import Bridge
 from samespace.migrate.bridge.embedder import BridgedEmbedder
-from samespace.migrate.bridge.fit import REQUIRED_RECALL, fit_bridge
+from samespace.migrate.bridge.fit import REQUIRED_SHARE, fit_bridge
 
 __all__ = [
-    "REQUIRED_RECALL",
+    "REQUIRED_SHARE",
     "Baselines",
     "Bridge",
     "BridgedEmbedder",

@@ -14,9 +14,9 @@ from samespace.errors import InputError, ModelError, SpaceMismatch
 from samespace.migrate.bridge.maps import mapped
 from samespace.space import Canary, FloatArray, Space, Vectors
 
-_MAGIC = b"samespace bridge 1\n"
+_MAGIC = b"samespace bridge 2\n"
 _TEXT_BYTES = 16
-_PLAIN = ("method", "recall", "k", "fitted_on", "held_out", "seed")
+_PLAIN = ("method", "recall", "full", "k", "fitted_on", "held_out", "seed")
 """The fields of a bridge that are JSON values as they are."""
 
 
@@ -33,9 +33,10 @@ class Bridge:
         method: the name of the map that was chosen.
         matrix: shape (source.dimensions, target.dimensions), float32.
         offset: shape (target.dimensions,), float32.
-        recall: of the k texts nearest to a held-out text in the old space, the share that its
-            mapped new vector finds. The map was chosen by it.
+        recall: the share of held-out texts that are among the first k where a piece of each is
+            asked through the bridge. The map was chosen by it.
         recalls: the same of every map that was tried, by name.
+        full: the same by full re-embedding: by the new model, among its own vectors.
         k: see `recall`.
         fitted_on: how many texts it was fitted on.
         held_out: how many texts `recall` is the mean over.
@@ -54,6 +55,7 @@ class Bridge:
     offset: FloatArray
     recall: float
     recalls: Mapping[str, float]
+    full: float
     k: int
     fitted_on: int
     held_out: int
@@ -70,6 +72,11 @@ class Bridge:
                 f"a bridge has a matrix, an offset and canaries of the shapes {expected}, "
                 f"got {seen}"
             )
+
+    @property
+    def kept(self) -> float:
+        """How much of what full re-embedding finds the bridge finds: `recall` / `full`."""
+        return self.recall / self.full if self.full else 0.0
 
     def apply(self, vectors: Vectors) -> Vectors:
         """Return vectors of the new model as vectors of the old space, in the same role.

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from samespace.errors import InputError, SpaceError
 from samespace.migrate.bridge.bridge import Bridge, text_digest
 from samespace.migrate.bridge.maps import METHODS, AffineMap, Method, candidates, mapped
 from samespace.space import Canary, FloatArray, Metric, Vectors
 
-REQUIRED_RECALL = 0.8
-"""Below this held-out recall a bridge is refused, unless less is asked for by name."""
+REQUIRED_SHARE = 0.8
+"""A bridge that finds less than this share of what full re-embedding finds is refused, unless less
+is asked for by name."""
 
 LEAST_TEXTS = 200
 _TEXTS_PER_NEIGHBOUR = 20
-"""With fewer texts the k nearest are a large part of all, and finding them means nothing."""
+"""With fewer texts the k nearest are a large part of all, and finding one there means nothing."""
 
 _HELD_OUT_SHARE = 0.2
 _HELD_OUT_AT_MOST = 1_000
 
+STAND_IN_CHARACTERS = 80
+"""How long a piece of a text is that stands in for a question."""
+
 _CELLS = 2**24
 """How many scores are held at once: 64 MiB."""
+
+Ask = Callable[[list[str]], Vectors]
+"""Embeds questions by the new model, in the role "query"."""
 
 
 def fit_bridge(
@@ -31,20 +38,24 @@ def fit_bridge(
     target: Vectors,
     *,
     texts: Sequence[str],
+    ask: Ask,
     canaries: Sequence[Canary],
     seed: int = 0,
-    require: float = REQUIRED_RECALL,
+    require: float = REQUIRED_SHARE,
     k: int = 10,
     methods: Sequence[Method] = METHODS,
 ) -> Bridge:
     """Fit a map from a new space into an old one, and choose it by held-out recall.
 
     The old model is not called. A fifth of the texts, at most a thousand, is held out; each map
-    is fitted on the others. Then the new vector of each held-out text is mapped and searches all
-    old vectors that are given, its own left out. What its own old vector finds there is the right
-    answer, and recall@k is the share of it that the mapped one finds too. Since documents stand
-    in for queries, which lie elsewhere, real questions may keep more or less of the quality than
-    this says.
+    is fitted on the others. Then a piece of each held-out text stands in for a question: embedded
+    by the new model as a question and mapped, it searches all old vectors that are given. Recall@k
+    is the share of the pieces whose own text is among the k nearest. Of the maps within one
+    standard error of the best the one is taken that can express least (the rule of Breiman et
+    al., Classification and Regression Trees, 1984).
+
+    The same pieces search the new vectors of the same texts: that is what full re-embedding
+    finds, and how much of it the map finds decides whether there is a bridge.
 
     Of texts that occur twice the first is taken.
 
@@ -52,14 +63,15 @@ def fit_bridge(
         source: the texts embedded by the new model, in the role "document".
         target: the same texts' vectors in the old space, row by row, in the same role.
         texts: the texts, row by row; only digests are kept, so that no test is made of them.
+        ask: embeds questions by the new model.
         canaries: of the new model: `record_canaries(for_canaries(embedder))`.
         seed: decides which texts are held out.
-        require: the least recall, from 0 to 1.
-        k: how many neighbours are compared.
+        require: the least share of what full re-embedding finds, from 0 to 1.
+        k: how deep is looked for a text.
         methods: which kinds of maps are tried.
 
     Returns:
-        The map that found most, of equals the one that can express least.
+        The map that was chosen.
 
     Raises:
         InputError: the two do not belong together, or there are too few texts.
@@ -78,23 +90,30 @@ def fit_bridge(
     order = np.random.default_rng(seed).permutation(list(first.values()))
     x, y = source.array[order], target.array[order]
     held = min(_HELD_OUT_AT_MOST, int(_HELD_OUT_SHARE * len(order)))
-    wanted = neighbours(y[:held], y, k, target.space.metric)
+    pieces = ask([stand_in(texts[row]) for row in order[:held]])
+    if (pieces.space, pieces.role, len(pieces)) != (source.space, "query", held):
+        raise InputError(
+            f"ask must embed questions by the new model: expected {held} vectors of "
+            f"{source.space.model} in the role 'query'"
+        )
+    full = _recall(pieces.array, x, k, source.space.metric)
+    tried: list[AffineMap] = []
     recalls: dict[str, float] = {}
-    chosen: AffineMap | None = None
     for candidate in candidates(x[held:], y[held:], methods):
         moved = mapped(
-            x[:held], candidate.matrix, candidate.offset, normalize=target.space.normalized
+            pieces.array, candidate.matrix, candidate.offset, normalize=target.space.normalized
         )
-        found = neighbours(moved, y, k, target.space.metric)
-        shared = (found[:, :, None] == wanted[:, None, :]).sum()
-        recalls[candidate.name] = float(shared) / wanted.size
-        if chosen is None or recalls[candidate.name] > recalls[chosen.name]:
-            chosen = candidate
-    if chosen is None or recalls[chosen.name] < require:
+        recalls[candidate.name] = _recall(moved, y, k, target.space.metric)
+        tried.append(candidate)
+    best = max(recalls.values())
+    enough = best - math.sqrt(best * (1 - best) / held)
+    chosen = next(one for one in tried if recalls[one.name] >= enough)
+    if recalls[chosen.name] < require * full:
         raise SpaceError(
-            f"no bridge from {source.space.model} to {target.space.model} is good enough: of what "
-            f"the old vectors find, at least {require:g} is required (recall@{k}); over {held} "
-            f"held-out texts, fitted on {len(order) - held}, the maps found:"
+            f"no bridge from {source.space.model} to {target.space.model} is good enough: it must "
+            f"find at least {require:g} of what full re-embedding finds. Of {held} held-out texts, "
+            f"asked for by a piece of each, full re-embedding finds {full:.3f} among the first "
+            f"{k}; the maps, fitted on {len(order) - held} texts, find:"
             + "".join(f"\n  {name}: {value:.3f}" for name, value in recalls.items())
             + "\nMigrate the collection instead; or fit on more texts, or from a model that is "
             "more like the old one."
@@ -107,6 +126,7 @@ def fit_bridge(
         offset=chosen.offset,
         recall=recalls[chosen.name],
         recalls=recalls,
+        full=full,
         k=k,
         fitted_on=len(order) - held,
         held_out=held,
@@ -116,12 +136,22 @@ def fit_bridge(
     )
 
 
-def neighbours(
-    queries: FloatArray, rows: FloatArray, k: int, metric: Metric
-) -> npt.NDArray[np.intp]:
-    """Return the k rows nearest to each query, in no order, shape (q, k).
+def stand_in(text: str) -> str:
+    """Return a piece from somewhere within a text, at most half of it: the same for the same text.
 
-    Query i stands for row i, which is left out of its own answer. So k < n.
+    >>> stand_in("Cells divide. Proteins fold into shapes that decide what they do.")
+    'shapes that decide what'
+    """
+    plain = " ".join(text.split())
+    length = min(STAND_IN_CHARACTERS, (len(plain) + 1) // 2)
+    start = int.from_bytes(text_digest(text)[:8], "big") % (len(plain) - length + 1)
+    piece = plain[start : start + length]
+    whole_words = " ".join(piece.split()[1:-1])
+    return whole_words if 2 * len(whole_words) >= length else piece
+
+
+def _recall(queries: FloatArray, rows: FloatArray, k: int, metric: Metric) -> float:
+    """Return the share of the queries whose own row, query i's being row i, is among the k nearest.
 
     Args:
         queries: shape (q, d), q <= n.
@@ -131,17 +161,16 @@ def neighbours(
     """
     if metric == "cosine":
         rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    found = np.empty((len(queries), k), np.intp)
+    found = 0
     step = max(1, _CELLS // len(rows))
     for start in range(0, len(queries), step):
-        block = queries[start : start + step]
-        scores = block @ rows.T
+        scores = queries[start : start + step] @ rows.T
         if metric == "euclidean":  # |q - x|^2 = |q|^2 - 2 (q.x - |x|^2 / 2)
             scores -= np.einsum("ij,ij->i", rows, rows) / 2
-        own = np.arange(len(block))
-        scores[own, start + own] = -np.inf
-        found[start : start + step] = np.argpartition(scores, -k, axis=1)[:, -k:]
-    return found
+        asked = np.arange(len(scores))
+        own = scores[asked, start + asked]
+        found += int(((scores > own[:, None]).sum(axis=1) < k).sum())
+    return found / len(queries)
 
 
 def _check(
