@@ -141,11 +141,16 @@ class Turning(HashEmbedder):
 
     turned = False
 
+    def __init__(self, *given: Any, **settings: Any) -> None:
+        super().__init__(*given, **settings)
+        self.sent: list[str] = []
+
     @property
     def space(self) -> Space:
         return dataclasses.replace(super().space, weights="", model="hosted")
 
     def embed(self, texts: Sequence[str], role: Any, *, on_long: Any = "error") -> Vectors:
+        self.sent.extend(texts)
         made = super().embed(texts, role, on_long=on_long).array
         return Vectors(np.roll(made, 1, axis=1) if self.turned else made, self.space, role)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from samespace.asking import ask_all
 from samespace.embedders import Embedders, loaded
-from samespace.errors import DocumentNotFound, InputError
+from samespace.errors import DocumentNotFound, InputError, SpaceMismatch
 from samespace.handed import add_vectors, named, require_query
 from samespace.ingest import Progress, Report
 from samespace.ingest.inputs import Inputs, PathLike
@@ -386,6 +386,12 @@ class Collection:
 
         space, recipe = header.space.id, header.recipe_id
         results, took = ask_all(queries, search, space, recipe, progress)
+        if self._header.pinned != header.pinned:
+            raise SpaceMismatch(
+                f"{self.path}: the collection was switched to vectors of the changed model while "
+                "the run was made. Make it again",
+                {"canaries": (header.pinned, self._header.pinned)},
+            )
         parts = (self._embedders.called(header), mode, reranker.name if reranker else "")
         return Run(results, space, recipe, mode, name or " ".join(filter(None, parts)), took)
 

@@ -43,14 +43,15 @@ def loaded(
 class Embedders:
     """The models of one open collection.
 
-    A migration may switch the collection to another Space while it is open; so each is known by
-    the Space that it serves. Safe to use from several threads.
+    A migration may switch the collection to another Space while it is open, or to other vectors
+    under the same where a model drifted; so each is known by the Space and the canaries that it
+    serves. Safe to use from several threads.
     """
 
     def __init__(self, path: Path, cache: Cache, budget: Budget | None) -> None:
         self._path = path
         self._cache, self._budget = cache, budget
-        self._by_space: dict[str, Embedder] = {}
+        self._models: dict[str, tuple[str, Embedder]] = {}
         self._checked: dict[str, float] = {}
         self._lock = threading.RLock()
         self._checking = threading.Lock()
@@ -63,8 +64,8 @@ class Embedders:
         """
         admitted = same_space(embedder, header.space, header.canaries, doing)
         with self._lock:
-            self._by_space[header.space.id] = admitted
-            self._checked.clear()
+            self._models[header.pinned] = header.space.id, admitted
+            self._checked.pop(header.pinned, None)
 
     def trust(self, embedder: Embedder, header: Header) -> None:
         """Use this for the Space of a header without any comparison.
@@ -73,12 +74,13 @@ class Embedders:
         the Space and check theirs by canaries of its own.
         """
         with self._lock:
-            self._by_space[header.space.id] = embedder
+            self._models[header.pinned] = header.space.id, embedder
             self._checked[header.pinned] = time.monotonic()
 
     def known(self, header: Header) -> Embedder | None:
         """Return the model of a Space if it was given or loaded already."""
-        return self._by_space.get(header.space.id)
+        found = self._models.get(header.pinned)
+        return None if found is None else found[1]
 
     def of(self, header: Header) -> Embedder:
         """Return the model of a Space, loaded when first needed and compared with the Space.
@@ -91,6 +93,11 @@ class Embedders:
             known = self.known(header)
             if known is not None:
                 return known
+            for space, embedder in self._models.values():
+                # Another side in the same Space, or another collection: canaries will tell.
+                if space == header.space.id and not getattr(embedder, "bridged", False):
+                    self._models[header.pinned] = space, embedder
+                    return embedder
             if not header.model:
                 raise InputError(
                     f"{self._path} was made with an embedder object ({header.space.model}); "
@@ -105,7 +112,7 @@ class Embedders:
                     f"or --model MODEL.\n{error}"
                 ) from error
             header.space.require(embedder.space, f"loading the model of {self._path}")
-            self._by_space[header.space.id] = embedder
+            self._models[header.pinned] = header.space.id, embedder
             return embedder
 
     def checked(self, header: Header) -> Embedder:
@@ -120,17 +127,20 @@ class Embedders:
         if not self._is_checked(header):
             with self._checking:
                 if not self._is_checked(header):  # another thread did it meanwhile
-                    check_model(embedder, header.canaries)
+                    if getattr(embedder, "bridged", False):
+                        embedder.check()  # type: ignore[attr-defined]  # a BridgedEmbedder
+                    else:
+                        check_model(embedder, header.canaries)
                     self._checked[header.pinned] = time.monotonic()
         return embedder
 
     def _is_checked(self, header: Header) -> bool:
-        if self.bridge(header):
-            return True  # it has canaries of its own, and was checked by them
         at = self._checked.get(header.pinned)
         if at is None:
             return False
-        return bool(header.space.weights) or time.monotonic() - at < RECHECK_SECONDS
+        bridge = getattr(self.known(header), "bridge", None)
+        space = header.space if bridge is None else bridge.source
+        return bool(space.weights) or time.monotonic() - at < RECHECK_SECONDS
 
     def bridge(self, header: Header) -> str:
         """Return the model that stands in for the Space's own by a bridge, or ""."""

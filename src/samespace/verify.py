@@ -128,16 +128,18 @@ def _mend(collection: Collection, found: Sequence[Problem], wait: float) -> list
             able.append(side)
     store.mend([one for one in found if one.part != "vectors" or one.side in able], wait)
     for side in able:
-        Filler(collection, side).run()
+        Filler(collection, side, wait=wait).run()
     return gone
 
 
 def _why_not(collection: Collection, side: int) -> str:
     """Return why the model of a side cannot be used, or ""."""
     try:
-        collection.embedders.checked(collection.store.side_header(side))
+        embedder = collection.embedders.checked(collection.store.side_header(side))
     except SamespaceError as error:
         return str(error)
+    if getattr(embedder, "relative", "") or getattr(embedder, "bridged", False):
+        return "another model stands in for theirs, and embeds no documents"
     return ""
 
 
@@ -147,7 +149,7 @@ def _problems(collection: Collection) -> list[Problem]:
     for side in store.ask(sides):
         if side.state != "retired":
             problems += _of_side(collection, side.number, side.space)
-    return problems
+    return list({(one.part, one.says): one for one in problems}.values())
 
 
 def _of_side(collection: Collection, side: int, named: str) -> Iterator[Problem]:
@@ -158,7 +160,10 @@ def _of_side(collection: Collection, side: int, named: str) -> Iterator[Problem]
         says = f"{store.path}: the Space is named {named}, but its fields make {header.space.id}"
         yield Problem("database", says, side)
     if not header.canaries:
-        says = f"{store.path}: there are no canaries, by which a changed model would be found out"
+        says = (
+            f"{store.path}: there are no canaries, by which a changed model would be found out. "
+            "Embed everything anew: samespace migrate KB --to the model that it has"
+        )
         yield Problem("database", says, side)
     for canary in header.canaries:
         damage = _damage(canary, header.space)

@@ -14,6 +14,7 @@ import pytest
 from samespace import Collection, Document
 from samespace.errors import InputError, ModelDrift, SpaceError, SpaceMismatch
 from samespace.evaluate import Qrels
+from samespace.migrate import Migration
 from samespace.migrate.bridging import build_bridge, measure_bridge, use_bridge
 from samespace.models import HashEmbedder
 from samespace.models.cache import CachedEmbedder, VectorCache
@@ -115,3 +116,40 @@ def test_it_is_reported_beside_three_baselines(kb: Path) -> None:
     with Collection.open(kb) as collection:
         found = measure_bridge(collection, bridge, Turned(), queries, qrels)
         assert found.old is None
+
+
+def test_repair_drops_nothing_while_a_bridge_stands_in(kb: Path) -> None:
+    with Collection.open(kb, HashEmbedder()) as collection:
+        build_bridge(collection, Turned())
+    (segment,) = kb.glob("vectors/*/*/*.f32")
+    array = np.memmap(segment, np.float32, "r+").reshape(-1, 256)
+    array[3] = np.nan
+    array.flush()
+    with Collection.open(kb) as collection:
+        use_bridge(collection, Turned())
+        found = collection.verify(repair=True, model=False)
+        assert "stands in for theirs" in found.problems[-1].says
+        assert collection.info()["vectors"] == 300
+    with Collection.open(kb, HashEmbedder()) as collection:
+        assert collection.verify(repair=True).sound
+
+
+def test_a_bridge_answers_for_no_other_vectors_of_the_space(kb: Path) -> None:
+    """Another process embedded everything anew, because the model had drifted."""
+
+    class Drifted(HashEmbedder):
+        def embed(self, texts: Sequence[str], role: Any, *, on_long: Any = "error") -> Vectors:
+            made = super().embed(texts, role, on_long=on_long)
+            return Vectors(np.roll(made.array, 1, axis=1), made.space, role)
+
+    with Collection.open(kb, HashEmbedder()) as collection:
+        build_bridge(collection, Turned())
+    with Collection.open(kb) as bridged, Collection.open(kb) as other:
+        use_bridge(bridged, Turned())
+        bridged.search(QUESTION, mode="dense")
+        migration = Migration.begin(other, Drifted())
+        migration.backfill()
+        migration.verify()
+        migration.switch()
+        with pytest.raises(InputError, match="pass it again"):
+            bridged.search(QUESTION, mode="dense")

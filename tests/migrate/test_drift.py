@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from samespace import Collection
-from samespace.errors import InputError, ModelDrift
+from samespace.errors import InputError, ModelDrift, SpaceMismatch
 from samespace.evaluate import Qrels
 from samespace.migrate import Migration, plan
 from samespace.models import HashEmbedder
+from samespace.models.cache import CachedEmbedder, VectorCache
 from samespace.models.derived import DerivedEmbedder
 from tests.test_verify import Turning
 
@@ -33,8 +34,14 @@ def test_the_remedy_that_drift_names_works(tmp_path: Path, model: Turning) -> No
     with make(tmp_path / "kb", model, COUNT) as kb:
         with pytest.raises(InputError, match=r"answers as it did.*nothing to migrate"):
             Migration.begin(kb, model)
-        with pytest.raises(InputError, match="nothing to migrate"):
-            plan(kb, model)
+        asked = len(model.sent)
+        plan(kb, model)
+        assert len(model.sent) == asked  # a hosted model is not paid for a plan
+    with (
+        make(tmp_path / "local", HashEmbedder()) as kb,
+        pytest.raises(InputError, match="nothing to migrate"),
+    ):
+        plan(kb, HashEmbedder())
     model.turned = True
     with Collection.open(tmp_path / "kb", model) as kb:
         with pytest.raises(ModelDrift, match="samespace migrate KB --to MODEL"):
@@ -93,6 +100,111 @@ def test_nothing_is_computed_from_what_drifted(tmp_path: Path, model: Turning) -
     with make(tmp_path / "sound", model, COUNT) as kb:
         filled = Migration.begin(kb, small).backfill()
         assert (filled.computed, filled.embedded) == (kb.info()["vectors"], 0)
+
+
+def test_a_process_that_stood_beside_it_answers_from_no_cache_of_before(
+    tmp_path: Path, model: Turning
+) -> None:
+    """A server with a cache of its own, open since before the provider changed the model."""
+    cached = CachedEmbedder(model, VectorCache(tmp_path / "mine"))
+    questions = [f"document {i} violet" for i in range(20)]
+    with (
+        make(tmp_path / "kb", model, COUNT) as kb,
+        Collection.open(tmp_path / "kb", cached) as server,
+    ):
+        for question in questions:
+            server.search(question, mode="dense")
+        model.turned = True
+        other = Turning(max_tokens=40)
+        other.turned = True
+        run(Migration.begin(kb, other))
+        for question in questions:
+            found = [hit.chunk.id for hit in server.search(question, mode="dense")]
+            assert found == [hit.chunk.id for hit in kb.search(question, mode="dense")]
+        server.delete("doc-3")
+        server.add([document(3)])
+        assert contents(server) == fresh(tmp_path / "fresh", model)
+
+
+def test_the_same_cached_object_carries_nothing_over(tmp_path: Path, model: Turning) -> None:
+    cached = CachedEmbedder(model, VectorCache(tmp_path / "mine"))
+    with Collection.create(tmp_path / "kb", cached) as kb:
+        kb.add([document(i) for i in range(COUNT)])
+        model.turned = True
+        migration = Migration.begin(kb)
+        filled = migration.backfill()
+        assert (filled.embedded, filled.cached) == (kb.info()["vectors"], 0)
+        migration.verify()
+        migration.switch()
+        assert contents(kb) == fresh(tmp_path / "fresh", model)
+
+
+def test_the_live_side_keeps_its_model_while_its_successor_is_made(tmp_path: Path) -> None:
+    old, new = Turning(max_tokens=40), Turning(max_tokens=40)
+    new.turned = True
+    with make(tmp_path / "kb", old, COUNT) as kb:
+        before = [hit.chunk.id for hit in kb.search("violet", mode="dense")]
+        migration = Migration.begin(kb, new)
+        migration.backfill()
+        assert [hit.chunk.id for hit in kb.search("violet", mode="dense")] == before
+        found = migration.verify(
+            queries={"q": "document 3 violet"}, qrels=Qrels({"q": {"doc-3": 1}})
+        )
+        assert found.old is not None
+        migration.switch()
+        kb.add([document(COUNT)])
+        migration.rollback()
+        assert kb.info()["documents"] == COUNT + 1
+        assert kb.verify().sound
+
+
+def test_drift_during_a_migration_says_how_to_end_it(tmp_path: Path, model: Turning) -> None:
+    new = Turning(seed=1, max_tokens=40)
+    with make(tmp_path / "kb", model, COUNT) as kb:
+        Migration.begin(kb, new)
+        new.turned = True
+        with pytest.raises(ModelDrift, match=r"End it with --cancel first"):
+            Migration.begin(kb, as_it_is(new))
+        Migration(kb).cancel()
+        run(Migration.begin(kb, new))
+        new.turned = False
+        with pytest.raises(ModelDrift, match=r"End it with --retire first"):
+            Migration.begin(kb, as_it_is(new))
+
+
+def as_it_is(model: Turning) -> Turning:
+    """The same model as another object, as it is now."""
+    again = Turning(seed=1, max_tokens=40)
+    again.turned = model.turned
+    return again
+
+
+def test_a_condition_on_a_side_that_cannot_be_asked_is_refused_before_the_filling(
+    tmp_path: Path, model: Turning
+) -> None:
+    with make(tmp_path / "kb", model, COUNT) as kb:
+        model.turned = True
+    with Collection.open(tmp_path / "kb", model) as kb:
+        migration = Migration.begin(kb, model)
+        with pytest.raises(InputError, match=r"(?s)compares with the old side.*Give a number"):
+            migration.require_test(
+                queries={"q": "document 3 violet"},
+                qrels=Qrels({"q": {"doc-3": 1}}),
+                require="ndcg@10 >= old",
+            )
+        assert migration.state == "planned"
+
+
+def test_a_run_over_a_switch_under_one_space_is_refused(tmp_path: Path) -> None:
+    old, new = Turning(max_tokens=40), Turning(max_tokens=40)
+    new.turned = True
+    with make(tmp_path / "kb", old, COUNT) as kb:
+        migration = Migration.begin(kb, new)
+        migration.backfill()
+        migration.verify()
+        queries = {str(i): f"document {i}" for i in range(4)}
+        with pytest.raises(SpaceMismatch, match="switched to vectors of the changed model"):
+            kb.run(queries, progress=lambda done: migration.switch() if done == 2 else None)
 
 
 def test_an_old_model_that_is_gone_is_not_in_the_way(tmp_path: Path) -> None:

@@ -482,7 +482,9 @@ def test_a_model_that_drifts_on_the_way_is_refused(tmp_path: Path) -> None:
     with make(tmp_path / "kb", HashEmbedder()) as kb:
         Migration.begin(kb, HashEmbedder(seed=1))
     with Collection.open(tmp_path / "kb", HashEmbedder()) as kb:
-        migration = Migration.begin(kb, Drifted(seed=1))
+        with pytest.raises(ModelDrift, match="End it with --cancel"):
+            Migration.begin(kb, Drifted(seed=1))
+        migration = Migration(kb)
         with pytest.raises(ModelDrift):
             migration.backfill()
         assert kb.store.ask(lambda c: lacking(c, migration.move.target)).inputs > 0

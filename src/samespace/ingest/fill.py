@@ -42,6 +42,9 @@ STEP_SECONDS = (1.0, 5.0)
 STEP_CHUNKS = 4_096
 """How many chunks are committed together at most, where few of them must be embedded."""
 
+ROUNDED_COSINE = 0.95
+"""The least likeness of a document's canary rounded now to the same rounded from what is stored."""
+
 STEPS_PER_MINUTE = 12
 """Into so many steps at least what may be embedded in a minute is divided."""
 
@@ -107,6 +110,7 @@ class Filler:
         side: the number of the side.
         tokens_per_minute: at most so many tokens are given to the model in a minute.
         progress: called after every commit.
+        wait: seconds to wait for another writer, at every commit.
     """
 
     def __init__(
@@ -115,7 +119,9 @@ class Filler:
         side: int,
         tokens_per_minute: float = math.inf,
         progress: Progress = lambda filled: None,
+        wait: float = math.inf,
     ) -> None:
+        self._wait = wait
         self._collection = collection
         self._store = collection.store
         self._side = side
@@ -123,7 +129,7 @@ class Filler:
         self._progress = progress
         self._most = min(32 * STEP_TOKENS, tokens_per_minute / STEPS_PER_MINUTE)
         self._size = min(STEP_TOKENS, self._most)
-        self._started = time.monotonic()
+        self._started = self._due = time.monotonic()
         self._header = self._store.side_header(side)
         self.filled = Filled(model=self._header.space.model)
         self._recipe = Recipe.from_dict(self._header.recipe)
@@ -132,13 +138,12 @@ class Filler:
         """Fill until nothing is lacking but what failed.
 
         Args:
-            writer: a writer of this side to use; None takes the lock for each commit, and waits
-                as long as another writer holds it.
+            writer: a writer of this side to use; None takes the lock for each commit.
             enough: stop where no more documents and inputs than this are lacking: beside
                 writers that never rest there is no end otherwise.
         """
         filled = self.filled
-        before = None
+        before = math.inf
         try:
             while True:
                 filled.failed.clear()
@@ -149,11 +154,12 @@ class Filler:
                 left = self._store.ask(partial(lacking, side=self._side))
                 filled.lacking = left
                 self._tell()
-                # A pass after which as much is lacking as before is the last: nothing would end
+                # A pass after which no less is lacking than before is the last: nothing would end
                 # beside writers that are faster than this.
-                if not steps or left.documents + left.inputs <= enough or left == before:
+                still = left.documents + left.inputs
+                if not steps or still <= enough or still >= before:
                     return filled
-                before = left
+                before = still
         except (InputError, StoreError):
             self._require_there()
             raise
@@ -226,9 +232,11 @@ class Filler:
 
     def _take(self, step: _Step, writer: EmbeddedWriter | None) -> None:
         """Embed and commit one step."""
-        time.sleep(max(0.0, self._ahead()))
-        started = time.monotonic()
+        time.sleep(max(0.0, self._due - time.monotonic()))
+        started, before = time.monotonic(), self.filled.tokens
         parts = self._vectors(step)
+        # Time in which nothing was embedded is not saved up.
+        self._due = started + (self.filled.tokens - before) / self._rate * 60
         took = time.monotonic() - started
         with self._writing(writer) as writing:
             for hashes, vectors in parts:
@@ -252,7 +260,7 @@ class Filler:
     def _writing(self, writer: EmbeddedWriter | None) -> AbstractContextManager[EmbeddedWriter]:
         if writer is not None:
             return nullcontext(writer)
-        return self._store.write(math.inf, self._side)
+        return self._store.write(self._wait, self._side)
 
     def _vectors(self, step: _Step) -> list[tuple[list[bytes], Vectors]]:
         """Return the vectors of a step: computed from those stored where that can be."""
@@ -284,7 +292,7 @@ class Filler:
         """Say whether vectors are computed from those of the side that is searched.
 
         The model as it is now must be the one that made those: its canaries of now are what is
-        computed from theirs.
+        computed from theirs. Documents that are rounded may fall to another side of an edge.
         """
         mine = self._header
         if not is_derived(mine.space, source.space):
@@ -297,12 +305,13 @@ class Filler:
             )
             for one in source.canaries
         ]
-        return least_alike(mine.canaries, computed) >= CANARY_COSINE
-
-    def _ahead(self) -> float:
-        """Return the seconds by which the tokens so far are ahead of the rate."""
-        due = self.filled.tokens / self._rate * 60
-        return due - (time.monotonic() - self._started)
+        exact = [
+            one for one in mine.canaries if one.role == "query" or mine.space.precision == "float32"
+        ]
+        return (
+            least_alike(exact, computed) >= CANARY_COSINE
+            and least_alike(mine.canaries, computed) >= ROUNDED_COSINE
+        )
 
     def _tell(self) -> None:
         self.filled.seconds = time.monotonic() - self._started
@@ -315,6 +324,5 @@ def require_full(filled: Filled, path: object) -> None:
         id, why = next(iter(filled.failed.items()))
         raise InputError(
             f"{path}: {len(filled.failed)} documents cannot be cut for {filled.model}, the first "
-            f"is {id!r}: {why}. Delete them, or cut them otherwise: give up this migration, and "
-            "migrate with other settings"
+            f"is {id!r}: {why}. Delete them, or migrate with other settings"
         )

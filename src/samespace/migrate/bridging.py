@@ -11,7 +11,7 @@ from typing import Any
 
 from samespace.collection import Collection
 from samespace.embedders import loaded
-from samespace.errors import InputError, SamespaceError
+from samespace.errors import BudgetExceeded, InputError, SamespaceError
 from samespace.evaluate.corpus import whole_documents
 from samespace.evaluate.qrels import Qrels
 from samespace.evaluate.queries import Query
@@ -172,6 +172,8 @@ def measure_bridge(
     old: Run | None = None
     try:
         old = asked(collection)(texts)
+    except BudgetExceeded:
+        raise
     except SamespaceError:
         old = None  # gone: that is what a bridge is for
     recipe = target_recipe(collection.recipe, embedder.max_tokens, {})

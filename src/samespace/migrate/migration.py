@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from samespace.collection import Collection
-from samespace.errors import InputError
+from samespace.errors import InputError, ModelDrift
 from samespace.evaluate.metrics import DEFAULT_METRICS
 from samespace.evaluate.qrels import Qrels
 from samespace.evaluate.queries import Query
@@ -88,6 +88,7 @@ class Migration:
     def __init__(self, collection: Collection, wait: float = math.inf) -> None:
         self.collection = collection
         self._wait = wait
+        self._rate = math.inf
         if collection.store.ask(last_move) is None:
             raise InputError(
                 f"{collection.path} is in no migration; begin one: samespace migrate "
@@ -124,6 +125,7 @@ class Migration:
         """
         store = collection.store
         target = aim(collection, to, cache, budget, **changes)
+        begun = False
         if not store.ask(is_moving):
             old, source = store.header, store.ask(read_state)
             header = Header(
@@ -152,10 +154,22 @@ class Migration:
                         )
                         begin_move(connection, source.side, side, {"why": why})
                         note(connection, "planned", side, {"why": why})
+                    begun = True
         migration = cls(collection)
         migration._require_to(target)
         header = store.side_header(migration.move.target)
-        collection.embedders.give(target.embedder, header, "migrating")
+        if begun:  # its canaries were recorded a moment ago
+            collection.embedders.trust(target.embedder, header)
+            return migration
+        try:
+            collection.embedders.give(target.embedder, header, "migrating")
+            collection.embedders.checked(header)
+        except ModelDrift as error:
+            way = "--retire" if migration.state == "switched" else "--cancel"
+            raise ModelDrift(
+                f"{collection.path}: since the migration under way began, {error}\nEnd it with "
+                f"{way} first"
+            ) from error
         return migration
 
     @property
@@ -201,12 +215,13 @@ class Migration:
         move = self._require("fill the new side", *_BEFORE_SWITCH)
         if move.state == "planned":
             self._set(move, "backfilling")
-        filler = Filler(self.collection, move.target, tokens_per_minute, progress)
+        self._rate = tokens_per_minute
+        filler = Filler(self.collection, move.target, tokens_per_minute, progress, self._wait)
         filled = filler.run(enough=ENOUGH)
         require_full(filled, self.collection.path)
-        move = self._move
-        if move.state == "backfilling":
-            self._set(move, "verifying")
+        now = self._move
+        if (now.number, now.state) == (move.number, "backfilling"):
+            self._set(now, "verifying")
         return filled
 
     def verify(
@@ -230,8 +245,8 @@ class Migration:
         """
         move = self._require("verify the new side", "verifying", "ready")
         self.require_test(queries=queries, qrels=qrels, metrics=metrics, require=require)
-        filled = Filler(self.collection, move.target).run(enough=ENOUGH)
-        require_full(filled, self.collection.path)
+        filler = Filler(self.collection, move.target, self._rate, wait=self._wait)
+        require_full(filler.run(enough=ENOUGH), self.collection.path)
         found = verify_sides(
             self.collection,
             move.source,
@@ -244,6 +259,8 @@ class Migration:
         )
         # Kept for good, so without the questions and documents that it is about.
         kept = {name: value for name, value in found.to_dict().items() if name != "disagreements"}
+        if found.problems:
+            kept["problems"] = [f"{len(found.problems)} problems, which samespace verify tells"]
         if found.holds:
             self._set(move, "ready", {"verification": kept})
         else:
@@ -267,7 +284,7 @@ class Migration:
         """
         move = self._require("verify the new side", *_BEFORE_SWITCH)
         embedder = self.collection.embedders.of(self.collection.store.side_header(move.target))
-        require_test(self.collection, embedder, queries, qrels, metrics, require)
+        require_test(self.collection, move.source, embedder, queries, qrels, metrics, require)
 
     def switch(self) -> None:
         """Make the new side the one that is searched, in one commit.
@@ -363,7 +380,8 @@ class Migration:
         """Fill the target up and make it active instead of the source."""
         store, path = self.collection.store, self.collection.path
         # Others wait while the lock is held, so that little is left for then.
-        require_full(Filler(self.collection, target).run(enough=FEW), path)
+        filler = Filler(self.collection, target, self._rate, wait=self._wait)
+        require_full(filler.run(enough=FEW), path)
         with store.write(self._wait, target) as writer:
             self._require_still(move)
             # Nobody else writes now: what is lacking is the last.

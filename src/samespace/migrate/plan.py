@@ -50,7 +50,8 @@ class Plan:
             them where that is not all.
         too_long: present chunks that do not fit the new model's window.
         tokens: of what will be embedded; 0 where vectors are computed from those stored.
-        computed: whether the new vectors are computed from the stored ones, without the model.
+        computed: whether the new vectors are computed from the stored ones, without the model, if
+            that is what it was when it made them.
         dollars: for a hosted model by the catalog's list price; 0 for a local one; None where no
             price is known.
         tokens_per_second: measured on the sample; None for a hosted model, which is not asked.
@@ -164,8 +165,9 @@ def plan(
 ) -> Plan:
     """Return what a migration would do, changing nothing and paying nobody.
 
-    Only where Space and settings are those that the collection has, the model is asked two
-    canaries: if it drifted, everything is embedded anew under the same Space.
+    Where Space and settings are those that the collection has, it is the plan for a model that
+    drifted: everything is embedded anew under the same Space. A local model is looked at, and
+    refused if it did not; a hosted one is not asked.
 
     Args:
         collection: the collection.
@@ -178,7 +180,7 @@ def plan(
         InputError: nothing would change, or a setting cannot be.
     """
     target = aim(collection, to, cache, **changes)
-    if target.same:
+    if target.same and target.embedder.space.weights:
         with contextlib.suppress(ModelDrift):
             check_model(target.embedder, collection.store.header.canaries)
             raise nothing_to_migrate(collection)

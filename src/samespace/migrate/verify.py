@@ -163,6 +163,7 @@ def verify_sides(
 
 def require_test(
     collection: Collection,
+    source: int,
     embedder: Embedder,
     queries: Sequence[Query] | Mapping[str, str] | None,
     qrels: Qrels | None,
@@ -171,6 +172,9 @@ def require_test(
 ) -> None:
     """Raise if a test set cannot be used on a side; see `Migration.require_test`."""
     gates = _gates(queries, qrels, require)
+    for gate in gates:
+        if gate.old:
+            _require_callable(collection, source, gate)
     depth([*metrics, *(gate.metric for gate in gates if is_metric(gate.metric))])
     if queries is None or qrels is None:
         return
@@ -189,6 +193,16 @@ def require_test(
                 f"query {id!r} has {tokens} tokens, and the window of {embedder.space.model} is "
                 f"{embedder.max_tokens}: shorten it, or leave it out of the test set"
             )
+
+
+def _require_callable(collection: Collection, source: int, gate: Gate) -> None:
+    try:
+        collection.embedders.checked(collection.store.side_header(source))
+    except SamespaceError as error:
+        raise InputError(
+            f"{str(gate)!r} compares with the old side, whose model cannot be asked: {error}\n"
+            'Give a number instead, as in "ndcg@10 >= 0.6"'
+        ) from error
 
 
 def _gates(queries: object, qrels: Qrels | None, require: str | None) -> tuple[Gate, ...]:

@@ -84,15 +84,7 @@ def check(shared: Shared, side: int | None = None) -> list[Problem]:
     spaces: set[int] = set()
     for state in states:
         if side in (None, state.side):
-            problems += _of_side(
-                shared,
-                state.side,
-                active=state.side == active,
-                cut=state.cut not in cuts,
-                space=state.space not in spaces,
-            )
-            cuts.add(state.cut)
-            spaces.add(state.space)
+            problems += _of_side(shared, state.side, state.side == active, cuts, spaces)
     return problems
 
 
@@ -113,9 +105,9 @@ def _lost(
 
 
 def _of_side(
-    shared: Shared, side: int, *, active: bool, cut: bool, space: bool
+    shared: Shared, side: int, active: bool, cuts: set[int], spaces: set[int]
 ) -> Iterator[Problem]:
-    """Yield what is wrong with a side, with its cut, and with its Space.
+    """Yield what is wrong with a side, with its cut, and with its Space, unless these were seen.
 
     Only the active side must have all documents and vectors: any other may lack what was written
     since.
@@ -123,20 +115,21 @@ def _of_side(
     try:
         reader = EmbeddedReader(shared, side)
     except CollectionDamaged as error:
-        if space:
-            yield Problem("vectors", str(error), side)
+        yield Problem("vectors", str(error), side)
         return
     with reader:
         connection, state = reader.snapshot.connection, reader.snapshot.state
         try:
             if side not in {state.side for state in read_states(connection)}:
                 return  # given up since it was listed
-            if cut:
+            if state.cut not in cuts:
+                cuts.add(state.cut)
                 yield from _row_problems(shared, reader, connection, state, active)
                 yield from _lexical_problems(shared, connection, state)
             if active:
                 yield from _orphans(shared, connection, state)
-            if space:
+            if state.space not in spaces:
+                spaces.add(state.space)
                 yield from _vector_problems(shared, reader)
         except sqlite3.Error as error:
             yield Problem("database", f"{shared.database}: {error}", side)

@@ -51,7 +51,9 @@ def compact(shared: Shared, timeout: float) -> int:
         connection = shared.connect(write=True)
         try:
             connection.execute("PRAGMA secure_delete = ON")
+            file = shared.present()
             states = _swap(shared, connection)
+            shared.require(file)
             shared.forget()
             sweep(shared, states)
             for state in states:

@@ -49,7 +49,7 @@ _UNFINISHED = ".creating.sqlite3"
 """A database that is being made; only the finished one gets its name."""
 
 
-_MIGRATION_SECONDS = 60.0
+_MIGRATION_SECONDS = 10.0
 """How long a writer waits, at least, while a migration has not ended."""
 _BLINK_SECONDS = 0.2
 """How long it waits at any other time: some commits are over at once."""

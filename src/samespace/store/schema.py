@@ -262,6 +262,9 @@ def connect(database: Path, *, write: bool = False) -> sqlite3.Connection:
             connection.execute("SELECT 1 FROM sqlite_master").fetchone()
         except sqlite3.OperationalError:
             connection.close()
+            log = database.with_name(f"{database.name}-wal")
+            if log.exists() and log.stat().st_size:
+                raise  # what it holds would be passed over
             connection = _open(database, "mode=ro&immutable=1")
     else:
         connection = _open(database, "mode=rw")

@@ -75,7 +75,7 @@ class Shared:
         self._lock = threading.RLock()
         self._process = os.getpid()
         self._read_only = not os.access(path, os.W_OK)
-        self._file = self._present()
+        self._file = self.present()
         self._ours: set[sqlite3.Connection] = set()
         self._idle: list[sqlite3.Connection] = []
         self._headers: dict[tuple[int, str, int], Header] = {}
@@ -93,6 +93,7 @@ class Shared:
             if self._process != os.getpid():
                 # A connection must not cross a fork; the parent goes on using its own.
                 self._idle, self._process = [], os.getpid()
+                self._ours.clear()
             self._look()
             if self._idle:
                 return self._idle.pop()
@@ -119,16 +120,23 @@ class Shared:
                 raise
         if seen != (self.collection,):
             connection.close()
-            raise CollectionNotFound(
-                f"{self.path}: another collection lies here than the one that was opened. Open "
-                "it again"
-            )
+            raise self._other()
         return connection
+
+    def require(self, file: tuple[int, ...]) -> None:
+        """Raise CollectionNotFound unless the database is still the file that `present` gave."""
+        if self.present() != file:
+            raise self._other()
+
+    def _other(self) -> CollectionNotFound:
+        return CollectionNotFound(
+            f"{self.path}: another collection lies here than the one that was opened. Open it again"
+        )
 
     def _look(self) -> None:
         """Let go of all that came from a file which another has taken the place of."""
         with self._lock:
-            present = self._present()
+            present = self.present()
             if present != self._file:
                 self._file = present
                 idle, self._idle = self._idle, []
@@ -138,7 +146,7 @@ class Shared:
                 self._headers.clear()
                 self.forget()
 
-    def _present(self) -> tuple[int, ...]:
+    def present(self) -> tuple[int, ...]:
         """Return which file the database is; in a folder that only others write, as it is now."""
         try:
             found = os.stat(self.database)

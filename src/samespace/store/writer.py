@@ -9,7 +9,7 @@ from types import TracebackType
 
 from filelock import BaseFileLock
 
-from samespace.errors import DocumentNotFound, InputError, StoreError
+from samespace.errors import CollectionNotFound, DocumentNotFound, InputError, StoreError
 from samespace.space import Vectors
 from samespace.store.bm25 import Unusable
 from samespace.store.catch_up import CATCH_UP_CHUNKS, catch_up
@@ -77,8 +77,10 @@ class EmbeddedWriter(Lookups):
         try:
             with guarded(shared.database, "opening for writing"):
                 connection = shared.connect(write=True)
+                self._file = shared.present()
                 state = read_state(connection, side)
                 if state.side not in {one.side for one in read_states(connection)}:
+                    connection.close()
                     raise InputError(
                         f"{shared.path}: side {state.side} was given up; nothing is written to it"
                     )
@@ -266,6 +268,7 @@ class EmbeddedWriter(Lookups):
         segments = self._segments
         appended = segments.rows - segments.committed
         with self._failing("committing"):
+            self._shared.require(self._file)
             if appended:
                 segments.sync()
                 self._connection.execute(
@@ -291,7 +294,18 @@ class EmbeddedWriter(Lookups):
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             committed = read_state(self._connection, self._state.side).rows
-        self._segments.rollback(committed)
+        if self._is_there():
+            self._segments.rollback(committed)
+        else:
+            self._segments.close()  # what lies there now is not this collection's
+
+    def _is_there(self) -> bool:
+        """Say whether the folder still holds the collection that this writes to."""
+        try:
+            self._shared.require(self._file)
+        except CollectionNotFound:
+            return False
+        return True
 
     @contextmanager
     def transaction(self, doing: str) -> Iterator[sqlite3.Connection]:
@@ -307,7 +321,7 @@ class EmbeddedWriter(Lookups):
         self._open = False
         try:
             self.rollback()
-            if catch_up_index:
+            if catch_up_index and self._is_there():
                 self._catch_up()
         finally:
             self._segments.close()
@@ -376,6 +390,7 @@ class EmbeddedWriter(Lookups):
     def _changing(self, doing: str) -> Iterator[None]:
         """One change, whole or not at all, within the transaction that `commit` ends."""
         with self._failing(doing):
+            self._shared.require(self._file)
             if not self._connection.in_transaction:
                 self._connection.execute("BEGIN IMMEDIATE")
             self._connection.execute("SAVEPOINT one")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -27,6 +28,9 @@ from samespace.space import (
 from samespace.types import Role
 
 _CANARIES = frozenset(CANARIES)
+
+_FRESH_SECONDS = 2.0
+"""For so long a canary that was embedded to be compared counts as the model's answer of now."""
 
 
 class CachedEmbedder:
@@ -60,7 +64,7 @@ class CachedEmbedder:
         self.cache = cache
         self._lock = threading.Lock()
         self._canaries: dict[bytes, bytes] | None = None
-        self._fresh: dict[tuple[Role, str], bytes] = {}
+        self._fresh: dict[tuple[Role, str], tuple[float, bytes]] = {}
 
     @property
     def space(self) -> Space:
@@ -123,24 +127,41 @@ class CachedEmbedder:
             self.cache.put_many(space.id, canaries)
         known = [key in rows for key in keys]
         for key, one in zip(keys, inputs, strict=True):
-            if _is_canary(role, one) and (role, one) in self._fresh:
-                rows[key] = self._fresh.pop((role, one))  # embedded a moment ago, to compare it
+            if _is_canary(role, one):
+                at, fresh = self._fresh.pop((role, one), (0.0, b""))
+                if fresh and time.monotonic() - at < _FRESH_SECONDS:
+                    rows[key] = fresh
         missing = {key: i for i, key in enumerate(keys) if key not in rows}
         if missing:
             order = list(missing)
             asked = [inputs[missing[key]] for key in order]
             try:
-                for places, vectors in _stream(self.inner, asked, role, on_long):
-                    fresh = dict(zip((order[i] for i in places), to_bytes(vectors), strict=True))
-                    self.cache.put_many(space.id, {k: fresh[k] for k in fresh if k in kept})
-                    rows.update(fresh)
+                for done, vectors in _stream(self.inner, asked, role, on_long):
+                    made = dict(zip((order[i] for i in done), to_bytes(vectors), strict=True))
+                    self.cache.put_many(space.id, {k: made[k] for k in made if k in kept})
+                    rows.update(made)
             except (InputError, TooLong):
                 # Its message counts among what was missing: let it speak of the caller's list,
                 # but not where a provider refused, who would be paid again for the others.
                 if len(asked) < len(inputs) and (space.weights or self._unfit(inputs, role)):
                     self.inner.embed(inputs, role, on_long=on_long)
                 raise
+        embedded = {key: inputs[place] for key, place in missing.items()}
+        self._watch(
+            role, {one: rows[key] for key, one in embedded.items() if _is_canary(role, one)}
+        )
         return from_bytes([rows[key] for key in keys], space, role), known
+
+    def _watch(self, role: Role, made: Mapping[str, bytes]) -> None:
+        """Compare anew before anything else is looked up, if the model drifted meanwhile."""
+        space = self.space
+        for role_, text in CANARIES[:QUICK_CANARIES]:
+            if role_ == role and text in made:
+                kept = (self._canaries or {}).get(_place(space, role, text))
+                now = from_bytes([made[text]], space, role)
+                if kept is not None and _moved(from_bytes([kept], space, role), now):
+                    with self._lock:
+                        self._canaries = None
 
     def _unfit(self, inputs: list[Any], role: Role) -> bool:
         """Say whether the embedder refuses some of the texts before it asks anybody."""
@@ -160,14 +181,13 @@ class CachedEmbedder:
 
     def _compare(self) -> dict[bytes, bytes]:
         space = self.space
-        start = hashlib.sha256(f"canaries of {space.id}".encode())
         on_long = "truncate" if getattr(self.inner, "exact_counts", True) else "error"
         now: dict[bytes, Form] = {}
         for role, text in CANARIES[:QUICK_CANARIES]:
             with contextlib.suppress(TooLong):
                 vectors = self.inner.embed([text], role, on_long=on_long)
-                now[_key(start, f"{role} {text}")] = vectors
-                self._fresh[role, text] = to_bytes(vectors)[0]
+                now[_place(space, role, text)] = vectors
+                self._fresh[role, text] = time.monotonic(), to_bytes(vectors)[0]
         own = {key: to_bytes(vectors)[0] for key, vectors in now.items()}
         for _ in range(2):  # once more: another process may have been first to keep its own
             kept = self.cache.get_many((), uncounted=own)
@@ -175,8 +195,9 @@ class CachedEmbedder:
                 _moved(from_bytes([kept[key]], space, one.role), one) for key, one in now.items()
             ):
                 return {key: kept[key] for key in own}
-            if kept:
-                # Only to free the bytes: nothing of it will be found again.
+            if kept and not space.weights:
+                # Only to free the bytes: nothing of it will be found again. A local model that
+                # answers otherwise may run on another kind of machine, which goes on with its own.
                 with contextlib.suppress(InputError):
                     self.cache.forget(space.id)
             self.cache.put_many(space.id, own)
@@ -198,6 +219,11 @@ def _row(form: Form) -> FloatArray:
         row[0, form.indices] = form.values
         return row
     return form.array.reshape(1, -1)
+
+
+def _place(space: Space, role: Role, text: str) -> bytes:
+    """Return the key under which a canary is kept."""
+    return _key(hashlib.sha256(f"canaries of {space.id}".encode()), f"{role} {text}")
 
 
 def _is_canary(role: Role, one: Any) -> bool:
