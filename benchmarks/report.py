@@ -75,6 +75,7 @@ def rows() -> list[tuple[str, str, str]]:
         ),
         *embedding(embed),
         *evaluation(),
+        *keeping(),
         *(documentation(name) for name in ("peps", "git", "eips")),
     ]
     return table
@@ -124,6 +125,24 @@ def evaluation() -> list[tuple[str, str, str]]:
             "Banking77, accuracy by MTEB's protocol; published",
             f"{accuracy['measured']:.4f}; {accuracy['published']:.4f}",
             "published",
+        ),
+    ]
+
+
+def keeping() -> list[tuple[str, str, str]]:
+    """Return the rows of what is looked at and kept."""
+    looked, cache = result("verify"), result("cache")["microseconds_a_text"]
+    return [
+        (
+            f"`verify` of {looked['chunks']:,} chunks without weights: every row and byte",
+            f"{looked['verify_s']:.1f} s",
+            "verify",
+        ),
+        ("planning a migration of them", f"{looked['plan_s']:.1f} s", "verify"),
+        (
+            "a text found in the cache of vectors, and embedded",
+            f"{cache['read, first time']:.0f} µs, {cache['embedding']:,.0f} µs",
+            "cache",
         ),
     ]
 
