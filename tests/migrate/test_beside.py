@@ -124,7 +124,7 @@ def test_a_rate_is_kept_in_every_part_of_a_minute(
     begun = sent[0][0]
     for at, _ in sent:
         given = sum(count for when, count in sent if when < at)
-        assert given <= (at - begun) * rate / 60 + step / 4
+        assert given <= (at - begun) * rate / 60 + step
 
 
 def test_what_needs_no_embedding_is_committed_in_steps_too(
