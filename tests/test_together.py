@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -12,9 +10,9 @@ from samespace import Collection, search_together
 from samespace.errors import InputError, ModelDrift, SpaceMismatch
 from samespace.models import HashEmbedder
 from samespace.models.derived import DerivedEmbedder
-from samespace.space import CANARIES, QUICK_CANARIES, Vectors
+from samespace.space import CANARIES, QUICK_CANARIES
 
-from .migrate.test_migration import Counting, document
+from .migrate.test_migration import Asked, Counting, document
 
 
 def make(folder: Path, numbers: range, model: HashEmbedder | None = None) -> Collection:
@@ -70,26 +68,19 @@ def test_two_spaces_are_refused_before_anything_is_embedded(tmp_path: Path) -> N
 
 
 def test_the_canaries_of_each_collection_are_asked_once(tmp_path: Path) -> None:
-    asked: list[str] = []
-
-    class Asked(HashEmbedder):
-        def embed(self, texts: Sequence[str], role: Any, *, on_long: Any = "error") -> Vectors:
-            asked.extend(texts)
-            return super().embed(texts, role, on_long=on_long)
-
     model = Asked()
     with make(tmp_path / "a", range(5), model) as a, make(tmp_path / "b", range(5)) as b:
-        asked.clear()
+        model.asked.clear()
         for _ in range(3):
             search_together([a, b], "violet", mode="dense")
         # Those of the first were recorded by this very object, and both have the same vectors.
-        assert asked == ["violet"] * 3
+        assert model.asked == ["violet"] * 3
     with Collection.open(tmp_path / "a", model) as a, Collection.open(tmp_path / "b") as b:
-        asked.clear()
+        model.asked.clear()
         for _ in range(3):
             search_together([a, b], "violet", mode="dense")
         canaries = [text for _, text in CANARIES[:QUICK_CANARIES]]
-        assert asked == [*canaries, "violet", "violet", "violet"]
+        assert model.asked == [*canaries, "violet", "violet", "violet"]
 
 
 def test_each_collection_is_compared_with_the_model(tmp_path: Path) -> None:

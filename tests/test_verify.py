@@ -19,7 +19,7 @@ from samespace.models import HashEmbedder
 from samespace.space import CANARIES, Space, Vectors
 from samespace.verify import SAMPLED
 
-from .migrate.test_migration import Counting, contents, document
+from .migrate.test_migration import Asked, Counting, contents, document
 
 DOCUMENTS = 20
 
@@ -210,18 +210,12 @@ def test_rows_that_were_renumbered_since_they_were_seen_are_not_dropped(tmp_path
 
 
 def test_each_canary_is_embedded_once(kb: Path) -> None:
-    asked: list[str] = []
-
-    class Asked(HashEmbedder):
-        def embed(self, texts: Sequence[str], role: Any, *, on_long: Any = "error") -> Vectors:
-            asked.extend(texts)
-            return super().embed(texts, role, on_long=on_long)
-
-    with Collection.open(kb, Asked(max_tokens=40)) as collection:
+    model = Asked(max_tokens=40)
+    with Collection.open(kb, model) as collection:
         assert collection.verify().canaries == pytest.approx(1)
     canaries = [text for _, text in CANARIES]
-    assert sorted(text for text in asked if text in canaries) == sorted(canaries)
-    assert len(asked) == len(canaries) + SAMPLED
+    assert sorted(text for text in model.asked if text in canaries) == sorted(canaries)
+    assert len(model.asked) == len(canaries) + SAMPLED
 
 
 def test_nothing_is_dropped_where_the_model_is_not_to_be_had(kb: Path) -> None:

@@ -192,6 +192,12 @@ def test_a_condition_on_a_side_that_cannot_be_asked_is_refused_before_the_fillin
                 qrels=Qrels({"q": {"doc-3": 1}}),
                 require="ndcg@10 >= old",
             )
+        migration.require_test(
+            queries={"q": "document 3 violet"},
+            qrels=Qrels({"q": {"doc-3": 1}}),
+            mode="lexical",  # which asks no model
+            require="ndcg@10 >= old",
+        )
         assert migration.state == "planned"
 
 

@@ -58,6 +58,18 @@ class Counting(HashEmbedder):
         return super().embed(texts, role, on_long=on_long)
 
 
+class Asked(HashEmbedder):
+    """Remembers every text that it embeds, in either role."""
+
+    def __init__(self, *given: Any, **settings: Any) -> None:
+        super().__init__(*given, **settings)
+        self.asked: list[str] = []
+
+    def embed(self, texts: Sequence[str], role: Any, *, on_long: Any = "error") -> Vectors:
+        self.asked.extend(texts)
+        return super().embed(texts, role, on_long=on_long)
+
+
 def contents(collection: Collection) -> dict[str, Any]:
     """Everything that is searched: chunks with their vectors, and documents, by id."""
     with collection.store.read() as reader:
@@ -223,18 +235,12 @@ def test_a_step_that_another_process_came_before_is_refused(
 
 
 def test_nobody_is_paid_for_a_migration_that_is_refused(tmp_path: Path) -> None:
-    asked: list[str] = []
-
-    class Asked(HashEmbedder):
-        def embed(self, texts: Sequence[str], role: Any, *, on_long: Any = "error") -> Vectors:
-            asked.extend(texts)
-            return super().embed(texts, role, on_long=on_long)
-
+    refused = Asked(seed=2)
     with make(tmp_path / "kb", HashEmbedder()) as kb:
         Migration.begin(kb, HashEmbedder(seed=1))
         with pytest.raises(InputError, match="another migration"):
-            Migration.begin(kb, Asked(seed=2))
-        assert asked == []
+            Migration.begin(kb, refused)
+        assert refused.asked == []
 
 
 def test_taken_up_again_it_is_the_same_migration(tmp_path: Path) -> None:

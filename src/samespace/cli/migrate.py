@@ -160,7 +160,7 @@ def _migrate(
     if migration.state == "switched":
         _say_switched(collection, as_json)
         return
-    migration.require_test(**{name: asked[name] for name in asked if name != "mode"})
+    migration.require_test(**asked)
     filled = _backfill(migration, options, shown=not as_json and sys.stderr.isatty())
     found = migration.verify(**asked)
     switched = found.holds and not options["no_switch"]

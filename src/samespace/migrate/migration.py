@@ -244,7 +244,7 @@ class Migration:
             InputError: the new side is not filled yet, or the condition cannot be evaluated.
         """
         move = self._require("verify the new side", "verifying", "ready")
-        self.require_test(queries=queries, qrels=qrels, metrics=metrics, require=require)
+        self.require_test(queries=queries, qrels=qrels, metrics=metrics, mode=mode, require=require)
         filler = Filler(self.collection, move.target, self._rate, wait=self._wait)
         require_full(filler.run(enough=ENOUGH), self.collection.path)
         found = verify_sides(
@@ -273,6 +273,7 @@ class Migration:
         queries: Sequence[Query] | Mapping[str, str] | None = None,
         qrels: Qrels | None = None,
         metrics: Sequence[str] = DEFAULT_METRICS,
+        mode: Mode = "hybrid",
         require: str | None = None,
     ) -> None:
         """Raise if `verify` could not use a test set: told before hours of filling.
@@ -284,7 +285,7 @@ class Migration:
         """
         move = self._require("verify the new side", *_BEFORE_SWITCH)
         embedder = self.collection.embedders.of(self.collection.store.side_header(move.target))
-        require_test(self.collection, move.source, embedder, queries, qrels, metrics, require)
+        require_test(self.collection, move.source, embedder, queries, qrels, metrics, mode, require)
 
     def switch(self) -> None:
         """Make the new side the one that is searched, in one commit.
